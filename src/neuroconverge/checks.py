@@ -1,0 +1,46 @@
+"""Checks at the door, shared by all numerics: what is wrong, where, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .errors import BadInput
+
+
+def as_array(values, name: str, ndim: int | None = None) -> np.ndarray:
+    """A finite float64 array from numpy, torch (any device) or a sequence; raises BadInput."""
+    if hasattr(values, "detach"):
+        values = values.detach().cpu().float().numpy()
+    try:
+        array = np.asarray(values, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"{name}: not an array of numbers ({error})") from None
+    if ndim is not None and array.ndim != ndim:
+        raise BadInput(f"{name}: wanted {ndim} dimensions, got shape {array.shape}")
+    if array.size == 0:
+        raise BadInput(f"{name}: empty, shape {array.shape}")
+    bad = np.argwhere(~np.isfinite(array))
+    if len(bad):
+        first = ", ".join(map(str, bad[0]))
+        raise BadInput(f"{name}: {len(bad)} values are NaN or infinite, the first at [{first}]; drop those rows first")
+    return array
+
+
+def unique_labels(labels: Sequence, name: str, n: int) -> list[str]:
+    """Labels as strings, one for each of n rows and none twice; raises BadInput."""
+    labels = [str(label) for label in labels]
+    if len(labels) != n:
+        raise BadInput(f"{name}: got {len(labels)} labels for {n} rows")
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice:
+        raise BadInput(f"{name}: used more than once: {', '.join(twice[:5])}")
+    return labels
+
+
+def one_of(value: str, name: str, allowed: Sequence[str]) -> str:
+    """The value, if it is one of those allowed; raises BadInput."""
+    if value not in allowed:
+        raise BadInput(f"{name}: got {value!r}; wanted one of {', '.join(allowed)}")
+    return value
