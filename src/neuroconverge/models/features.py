@@ -1,0 +1,86 @@
+"""What a model makes of its inputs, kept on disk under a name made of all that it depends on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import warnings
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from .. import __version__
+from ..checks import one_of
+from ..datasets import cache_dir
+
+DIGEST = "sha256"
+
+
+def features(model, inputs: Sequence, what: str = "layers", **options) -> dict[str, np.ndarray] | np.ndarray:
+    """``model.layers`` or ``model.embed`` of the inputs, read from the cache where it holds them.
+
+    ``what``: layers or embed; ``options`` go to that method. An entry is found by model id and revision,
+    package version, content of the inputs and options. A damaged one is computed again; a cache that cannot
+    be written costs time and one warning. Raises BadInput as the method does.
+    """
+    one_of(what, "what", ("layers", "embed"))
+    key = _key(model, inputs, what, options)
+    path = cache_dir() / "features" / f"{key}.npz"
+    found = _read(path, key)
+    if found is None:
+        made = getattr(model, what)(inputs, **options)
+        found = made if what == "layers" else {"embedding": made}
+        _write(path, key, found)
+    return found if what == "layers" else found["embedding"]
+
+
+def _key(model, inputs: Sequence, what: str, options: dict) -> str:
+    facts = {name: value for name, value in options.items() if name != "batch_size"}
+    facts |= {"model": model.info.id, "revision": model.info.revision, "package": __version__, "what": what}
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for item in model.check(inputs):  # lists of tokens, or RGB images
+        content = repr(item).encode() if isinstance(item, list) else repr(item.size).encode() + item.tobytes()
+        digest.update(hashlib.sha256(content).digest())
+    return digest.hexdigest()
+
+
+def _digest(key: str, arrays: dict[str, np.ndarray]) -> str:
+    digest = hashlib.sha256(key.encode())
+    for name, values in arrays.items():
+        digest.update(f"{name} {values.dtype} {values.shape}".encode())
+        digest.update(np.ascontiguousarray(values))
+    return digest.hexdigest()
+
+
+def _read(path: Path, key: str) -> dict[str, np.ndarray] | None:
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = dict(stored)
+        if str(arrays.pop(DIGEST)) == _digest(key, arrays):
+            return arrays
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+        pass
+    warnings.warn(f"{path} is damaged; its features are computed again", stacklevel=3)
+    return None
+
+
+def _write(path: Path, key: str, arrays: dict[str, np.ndarray]) -> None:
+    part = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+            part = Path(file.name)
+            np.savez(file, **arrays, **{DIGEST: np.array(_digest(key, arrays))})
+        os.replace(part, path)
+    except OSError as error:
+        if part:
+            part.unlink(missing_ok=True)
+        message = f"features are not kept: {path.parent} cannot be written ({error.strerror})"
+        warnings.warn(message, stacklevel=1)  # located here, so shown once and not for every caller
