@@ -86,6 +86,7 @@ serve: $(STAMP)
 
 record: $(STAMP)
 	$(BIN)/neuroconverge record
+	$(BIN)/python tools/readme_figure.py
 
 bench: $(STAMP)
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done

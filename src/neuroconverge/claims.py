@@ -113,6 +113,22 @@ def page(*ids: str, path: str | Path = FILE) -> str:
     return "\n\n".join(titles[name] + _section(claims[name]) for name in ids or claims)
 
 
+def verdict(name: str, path: str | Path = FILE) -> str:
+    """The verdict on one claim in words, with this book's number and its interval; for the end of a chapter."""
+    claims = load(path)
+    if name not in claims:
+        raise UnknownName("claim", name, claims)
+    claim = claims[name]
+    ours = f" This book's number: {_ours(claim)}." if claim["result"] else ""
+    return f"**{name}: {VERDICTS[claim['verdict']]}.** {(claim['verdict_text'] or 'No chapter yet.').strip()}{ours}"
+
+
+def verdict_sentences(path: str | Path = FILE) -> str:
+    """The verdicts on all claims that are no longer open, one paragraph each."""
+    decided = [name for name, claim in load(path).items() if claim["verdict"] != "open"]
+    return "\n\n".join(verdict(name, path) for name in decided) or "No claim has a verdict yet."
+
+
 def _headline(claim: dict) -> str:
     head = claim["published"][0]
     return re.sub(r"\s*\{cite:\w\}`[^`]*`", "", f"{head['what']}: {head['value']} ({head['checked']})")

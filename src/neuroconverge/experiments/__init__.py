@@ -1,0 +1,152 @@
+"""Findings as functions: each returns a tidy table, and the table as once computed is kept beside the code.
+
+``caption_rsa()`` computes. ``caption_rsa.table()`` computes where the data can be had and otherwise returns the
+recorded table, and says which of the two it did.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import json
+import os
+import tempfile
+import textwrap
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from .. import __version__
+from ..datasets import names as file_names
+from ..datasets.registry import rows
+from ..errors import BadInput, CacheError, DataUnavailable, UnknownName
+
+RESULTS = Path(__file__).parent.parent / "results"
+MODULES = ("images92", "ceilings")
+# Recomputed embeddings differ in the last digits between processors; scores then move in the fifth.
+TOLERANCE = 2e-3
+
+_registry: dict[str, Experiment] = {}
+
+
+class Experiment:
+    """A function that returns a result table, with the data it needs and the claims it speaks to."""
+
+    def __init__(self, function: Callable[[], pd.DataFrame], needs: Sequence[str], claims: Sequence[str]):
+        functools.update_wrapper(self, function)
+        self.function, self.needs, self.claims = function, tuple(needs), tuple(claims)
+        self.name = function.__name__
+
+    def __call__(self, **arguments) -> pd.DataFrame:
+        return self.function(**arguments)
+
+    def table(self) -> pd.DataFrame:
+        """Result computed now if every need can be had, else the recorded one; prints which."""
+        start = time.perf_counter()
+        try:
+            result = self.function()
+            sources = dict.fromkeys(need.partition("/")[0].removeprefix("model-") for need in self.needs)
+            said = f"Computed now in {time.perf_counter() - start:.0f} s from {', '.join(sources)}."
+        except (DataUnavailable, CacheError) as error:
+            result, provenance = recorded(self.name)
+            reason = str(error).splitlines()[0].split(" is neither")[0].split(" (")[0]
+            said = (
+                f"RECORDED on {provenance['date']} with neuroconverge {provenance['version']}, not computed here: "
+                f"{reason} can neither be found nor reached on this machine."
+            )
+        print(textwrap.fill(said, 80))
+        return result
+
+    def provenance(self) -> dict:
+        """What a record of this experiment must say: when, with which code, from which files."""
+        files = [name for need in self.needs for name in (file_names(need) if "/" not in need else [need])]
+        return {
+            "experiment": self.name,
+            "date": datetime.now(UTC).date().isoformat(),
+            "version": __version__,
+            "claims": list(self.claims),
+            "sha256": {name: rows(name)[0].sha256 for name in files},
+        }
+
+
+def experiment(needs: Sequence[str], claims: Sequence[str] = ()) -> Callable[[Callable], Experiment]:
+    """Register a function as an experiment; ``needs`` are data groups or ``group/file`` names."""
+
+    def register(function: Callable[[], pd.DataFrame]) -> Experiment:
+        made = Experiment(function, needs, claims)
+        _registry[made.name] = made
+        return made
+
+    return register
+
+
+def all_experiments() -> dict[str, Experiment]:
+    """Every experiment by name."""
+    for module in MODULES:
+        importlib.import_module(f"{__name__}.{module}")
+    return dict(_registry)
+
+
+def get(name: str) -> Experiment:
+    known = all_experiments()
+    if name not in known:
+        raise UnknownName("experiment", name, known)
+    return known[name]
+
+
+def recorded(name: str) -> tuple[pd.DataFrame, dict]:
+    """The recorded table of an experiment and its provenance (date, version, sha256 of the data)."""
+    table, note = RESULTS / f"{name}.csv", RESULTS / f"{name}.json"
+    if not table.exists() or not note.exists():
+        raise UnknownName("recorded result", name, [path.stem for path in RESULTS.glob("*.csv")])
+    return pd.read_csv(table), json.loads(note.read_text(encoding="utf-8"))
+
+
+def record(name: str) -> pd.DataFrame:
+    """Compute an experiment and keep its table; the files change together or not at all."""
+    found = get(name)
+    result = found()
+    RESULTS.mkdir(exist_ok=True)
+    _write(RESULTS / f"{name}.csv", result.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    _write(RESULTS / f"{name}.json", json.dumps(found.provenance(), indent=1) + "\n")
+    return result
+
+
+def _write(path: Path, text: str) -> None:
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8", newline="") as part:
+        part.write(text)
+    os.chmod(part.name, 0o644)
+    os.replace(part.name, path)
+
+
+def mismatch(name: str, computed: pd.DataFrame | None = None) -> list[str]:
+    """What differs between the record and a fresh computation, one line a column; empty when they agree."""
+    kept, _ = recorded(name)
+    fresh = get(name)() if computed is None else computed
+    if list(kept.columns) != list(fresh.columns) or len(kept) != len(fresh):
+        return [f"shape: recorded {kept.shape} {list(kept.columns)}, computed {fresh.shape} {list(fresh.columns)}"]
+    problems = []
+    for column in kept.columns:
+        if pd.api.types.is_numeric_dtype(kept[column]):
+            old, new = kept[column].to_numpy(float), fresh[column].to_numpy(float)
+            gap = np.abs(old - new)
+            if not np.allclose(old, new, atol=TOLERANCE, rtol=TOLERANCE, equal_nan=True):
+                problems.append(f"{column}: differs by up to {np.nanmax(gap):.4f}, row {np.nanargmax(gap)}")
+        elif list(kept[column].astype(str)) != list(fresh[column].astype(str)):
+            problems.append(f"{column}: the labels differ")
+    return problems
+
+
+def phrase(table: pd.DataFrame, value: str = "score", **where) -> str:
+    """The one row that ``where`` picks, for prose: ``0.24 [0.16, 0.32]``; raises BadInput for none or several."""
+    rows_found = table
+    for key, wanted in where.items():
+        rows_found = rows_found[rows_found[key] == wanted]
+    if len(rows_found) != 1:
+        raise BadInput(f"where: {where} picks {len(rows_found)} rows, one is wanted")
+    row = rows_found.iloc[0]
+    return f"{row[value]:.2f} [{row['low']:.2f}, {row['high']:.2f}]"

@@ -1,0 +1,149 @@
+"""The recorded results: recomputed where the data can be had, and what the prose says of them."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+from neuroconverge import experiments
+from neuroconverge.datasets.registry import rows
+from neuroconverge.errors import BadInput, DataUnavailable, UnknownName
+from neuroconverge.experiments import images92
+
+ALL = sorted(experiments.all_experiments())
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_experiment_is_recorded_with_the_data_it_came_from(name):
+    table, note = experiments.recorded(name)
+    assert len(table) and note["experiment"] == name and note["version"] and note["date"]
+    assert note["sha256"] == {file: rows(file)[0].sha256 for file in note["sha256"]}
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", ALL)
+def test_recomputed_equals_recorded(name):
+    try:
+        computed = experiments.get(name)()
+    except DataUnavailable as error:
+        pytest.skip(str(error).splitlines()[0])
+    assert experiments.mismatch(name, computed) == []
+
+
+def test_mismatch_is_seen():
+    table, _ = experiments.recorded("noise_ceilings")
+    assert experiments.mismatch("noise_ceilings", table) == []
+    moved = table.assign(lower=table["lower"] + 0.01)
+    assert "lower: differs by up to 0.01" in experiments.mismatch("noise_ceilings", moved)[0]
+    assert "shape" in experiments.mismatch("noise_ceilings", table.iloc[1:])[0]
+    renamed = table.assign(brain="other")
+    assert experiments.mismatch("noise_ceilings", renamed) == ["brain: the labels differ"]
+
+
+def _unreachable():
+    raise DataUnavailable("net2brain78/fmri92_IT_RDMs.npz (1.0 MB) is neither on disk nor reachable. Tried: ...")
+
+
+def test_table_falls_back_on_the_record_and_says_so(monkeypatch, capsys):
+    found = experiments.get("noise_ceilings")
+    monkeypatch.setattr(found, "function", _unreachable)
+    table = found.table()
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.startswith("RECORDED on 20") and "net2brain78/fmri92_IT_RDMs.npz can neither be found" in said
+    pd.testing.assert_frame_equal(table, experiments.recorded("noise_ceilings")[0])
+
+
+def test_record_replaces_both_files_or_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(experiments, "RESULTS", tmp_path)
+    made = experiments.get("caption_agreement")
+    monkeypatch.setattr(made, "function", lambda: pd.DataFrame({"x": [1.5]}))
+    experiments.record("caption_agreement")
+    assert (tmp_path / "caption_agreement.csv").read_text() == "x\n1.5\n"
+    assert json.loads((tmp_path / "caption_agreement.json").read_text())["claims"] == ["F1a"]
+    monkeypatch.setattr(made, "function", _unreachable)
+    with pytest.raises(DataUnavailable):
+        experiments.record("caption_agreement")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["caption_agreement.csv", "caption_agreement.json"]
+
+
+def test_unknown_names():
+    with pytest.raises(UnknownName, match="Did you mean 'caption_rsa'"):
+        experiments.get("caption_rs")
+    with pytest.raises(UnknownName, match="recorded result"):
+        experiments.recorded("nothing")
+    with pytest.raises(BadInput, match="picks 4 rows"):
+        experiments.phrase(pd.DataFrame({"a": [1] * 4}), a=1)
+
+
+def test_brain_set_that_cannot_be_had_is_replaced_aloud(monkeypatch, capsys):
+    def images():
+        return type("Photos", (), {"rdms": Missing()})
+
+    class Missing(dict):
+        def __missing__(self, name):
+            raise DataUnavailable(f"{name} is neither on disk nor reachable")
+
+    monkeypatch.setattr(images92, "images92", images)
+    with pytest.raises(DataUnavailable):
+        images92.brain("IT15", "EVC15")
+    assert images92.brains_here() == {}
+    assert "EVC15 stands in" in capsys.readouterr().out
+
+
+# What the chapters and verdicts say in words, against the recorded numbers.
+
+
+@pytest.fixture(scope="module")
+def scores() -> pd.DataFrame:
+    table, _ = experiments.recorded("caption_rsa")
+    return table[table["method"] == "spearman"].set_index(["brain", "model"])
+
+
+@pytest.fixture(scope="module")
+def rivals() -> pd.DataFrame:
+    return experiments.recorded("caption_rivals")[0].set_index(["method", "brain", "second"])
+
+
+def test_captions_match_it_and_not_early_visual_cortex(scores):
+    for model in ("captions, MiniLM", "captions, SmolLM2"):
+        assert scores.loc[("IT15", model), "low"] > 0 and scores.loc[("IT4", model), "low"] > 0
+        assert scores.loc[("EVC15", model), "low"] < 0 < scores.loc[("EVC15", model), "high"]
+        assert scores.loc[("IT15", model), "high"] < scores.loc[("IT15", model), "ceiling_low"]
+    assert scores.loc[("EVC15", "silhouette"), "low"] > 0
+    regions = experiments.recorded("caption_regions")[0].set_index("model")
+    assert regions.loc["captions, MiniLM", "low"] > 0
+
+
+def test_untrained_twin_and_length_score_too_and_less(scores, rivals):
+    assert scores.loc[("IT15", "captions, MiniLM untrained"), "low"] > 0
+    assert scores.loc[("IT15", "caption length"), "low"] > 0
+    assert rivals.loc[("spearman", "IT15", "captions, MiniLM untrained"), "low"] > 0
+    assert rivals.loc[("spearman", "IT15", "caption length"), "low"] > 0
+
+
+@pytest.mark.parametrize("method", ["spearman", "rho-a"])
+def test_captions_beat_some_rivals_and_not_others(rivals, method):
+    for rival in ("captions, nouns only", "captions, bag of words", "pixels", "V1"):
+        assert rivals.loc[(method, "IT15", rival), "low"] > 0
+    for rival in ("categories", "captions, GloVe", "EfficientNet-lite0", "silhouette", "captions, words shuffled"):
+        assert rivals.loc[(method, "IT15", rival), "low"] < 0 < rivals.loc[(method, "IT15", rival), "high"]
+    assert rivals.loc[(method, "behaviour", "categories"), "high"] < 0
+
+
+def test_captions_explain_something_of_their_own_in_it_only():
+    unique = experiments.recorded("caption_unique")[0].set_index(["brain", "model"])
+    assert unique.loc[("IT15", "captions, MiniLM"), "low"] > 0 and unique.loc[("IT15", "categories"), "low"] > 0
+    assert unique.loc[("EVC15", "captions, MiniLM"), "low"] < 0
+
+
+def test_most_of_the_score_is_knowledge_of_kinds():
+    tests = experiments.recorded("caption_permutation")[0].set_index(["shuffle", "brain", "model"])
+    row = tests.loc[("within kinds", "IT15", "captions, MiniLM")]
+    assert row["p_max"] < 0.05 and row["null_mean"] > row["score"] / 2
+
+
+def test_naive_layer_choice_is_never_below_the_nested_one():
+    choice, _ = experiments.recorded("layer_choice")
+    assert (choice["naive"] >= choice["nested"]).all() and (choice["naive"] - choice["nested"]).max() > 0.02
