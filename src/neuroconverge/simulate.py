@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from rsatoolbox.rdm import RDMs
 
 from .checks import as_array
 from .errors import BadInput
-from .rsa import rdm
+from .rdms import MIN_STIMULI, rdm
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,35 @@ class SimulatedStudy:
 
     models: RDMs
     brain: RDMs
+
+
+def subjects(
+    features,
+    n_subjects: int = 15,
+    noise: float = 1.0,
+    subject_sd: float = 0.5,
+    ids: Sequence[str] | None = None,
+    seed: int | np.random.Generator = 0,
+) -> RDMs:
+    """SIMULATED subjects who respond to stimuli with the given features (stimuli, dimensions): one RDM a subject.
+
+    ``noise``: standard deviation of the measurement noise in each response channel, in units of the standard
+    deviation of the features. ``subject_sd``: how differently the subjects weigh the features (standard deviation
+    of the log gain).
+    """
+    signal = as_array(features, "features", ndim=2)
+    if n_subjects < 1 or noise < 0 or subject_sd < 0:
+        raise BadInput("simulate.subjects: wanted at least one subject, and no negative noise or subject_sd")
+    rng = np.random.default_rng(seed)
+    spread = noise * (signal.std() or 1.0)
+    names = [f"simulated {s + 1}" for s in range(n_subjects)]
+    responses = {}
+    for name in names:
+        gains = np.exp(subject_sd * rng.standard_normal(signal.shape[1]))
+        responses[name] = gains * signal + spread * rng.standard_normal(signal.shape)
+    made = rdm(responses, ids=ids)
+    patterns = None if ids is None else {"item": list(ids)}
+    return RDMs(made.get_vectors(), rdm_descriptors={"subject": names}, pattern_descriptors=patterns)
 
 
 def rsa_study(
@@ -29,31 +59,18 @@ def rsa_study(
     n_dims: int = 20,
     seed: int = 0,
 ) -> SimulatedStudy:
-    """SIMULATED subjects whose responses mix known feature spaces, plus noise of their own.
+    """SIMULATED study whose subjects mix known feature spaces: ``model 0``, ``model 1``, ... by ``mixture``.
 
-    ``mixture``: weight of each feature space (``model 0``, ``model 1``, ...); 0 plants nothing. ``noise``: standard
-    deviation of the measurement noise in each response channel, in units of the signal. ``subject_sd``: how
-    differently the subjects weigh the features (standard deviation of the log gain). Both stimuli and subjects
-    are drawn anew for each seed, so that a score has a sampling distribution over both.
+    A weight of 0 plants nothing. Stimuli and subjects are drawn anew for each seed, so that a score has a sampling
+    distribution over both. Other arguments as in ``subjects``.
     """
     weights = as_array(mixture, "mixture", ndim=1)
-    if min(n_subjects, n_dims) < 1 or n_stimuli < 3 or noise < 0 or subject_sd < 0:
-        raise BadInput("simulate.rsa_study: wanted at least 1 subject, 1 dimension, 3 stimuli, and no negative spread")
+    if n_dims < 1 or n_stimuli < MIN_STIMULI:
+        raise BadInput(f"simulate.rsa_study: wanted at least {MIN_STIMULI} stimuli and one dimension")
     rng = np.random.default_rng(seed)
     spaces = rng.standard_normal((len(weights), n_stimuli, n_dims))
-    subjects = {}
-    for s in range(n_subjects):
-        gains = np.exp(subject_sd * rng.standard_normal((len(weights), 1, n_dims)))
-        channels = np.concatenate(list(weights[:, None, None] * gains * spaces), axis=1)
-        subjects[f"simulated {s + 1}"] = channels + noise * rng.standard_normal(channels.shape)
     ids = [f"stimulus {i + 1}" for i in range(n_stimuli)]
     models = rdm({f"model {i}": space for i, space in enumerate(spaces)}, ids=ids)
-    brain = rdm(subjects, ids=ids)
-    return SimulatedStudy(
-        models,
-        RDMs(
-            brain.get_vectors(),
-            rdm_descriptors={"subject": list(subjects)},
-            pattern_descriptors={"item": ids},
-        ),
-    )
+    # Noise is stated against features of unit variance, whatever the mixture.
+    mixed = np.concatenate(list(weights[:, None, None] * spaces), axis=1)
+    return SimulatedStudy(models, subjects(mixed, n_subjects, noise / (mixed.std() or 1.0), subject_sd, ids, rng))
