@@ -12,7 +12,7 @@ from .errors import BadInput
 def as_array(values, name: str, ndim: int | None = None) -> np.ndarray:
     """A finite float64 array from numpy, torch (any device) or a sequence; raises BadInput."""
     if hasattr(values, "detach"):
-        values = values.detach().cpu().float().numpy()
+        values = values.detach().cpu().double().numpy()
     try:
         array = np.asarray(values, dtype=float)
     except (TypeError, ValueError) as error:

@@ -46,7 +46,8 @@ def rdm(features, method: str = "correlation", ids: Sequence[str] | None = None)
 def _distances(matrix: np.ndarray, name: str, method: str) -> np.ndarray:
     if len(matrix) < MIN_STIMULI:
         raise BadInput(f"features[{name!r}]: {len(matrix)} stimuli; an RDM needs at least {MIN_STIMULI}")
-    flat = matrix.std(axis=1) == 0 if method == "correlation" else ~matrix.any(axis=1)
+    # A row that is flat but for rounding has no pattern either.
+    flat = matrix.std(axis=1) <= 1e-12 * np.abs(matrix).max(axis=1) if method == "correlation" else ~matrix.any(axis=1)
     if method in ("correlation", "cosine") and flat.any():
         raise BadInput(
             f"features[{name!r}]: row {np.argmax(flat)} has no variance, so its {method} distance is undefined; "
@@ -57,6 +58,8 @@ def _distances(matrix: np.ndarray, name: str, method: str) -> np.ndarray:
 
 def stack(sets: Mapping[str, RDMs]) -> RDMs:
     """Join single RDMs of several models, by name, into one set; items are matched."""
+    if not sets:
+        raise BadInput("sets: an empty mapping; wanted at least one RDM")
     first = next(iter(sets.values()))
     vectors = [matched(first, other, name)[0] for name, other in sets.items()]
     return RDMs(
@@ -78,6 +81,7 @@ def average(rdms: RDMs, by: str = "subject") -> RDMs:
 def select(rdms: RDMs, items: Sequence[str]) -> RDMs:
     """The same RDMs for some of the items, in the order given."""
     known = list(map(str, rdms.pattern_descriptors.get("item", [])))
+    unique_labels(items, "items", len(items))
     missing = [item for item in items if item not in known]
     if missing or len(items) < MIN_STIMULI:
         raise BadInput(f"items: unknown {missing[:5]}" if missing else f"items: {len(items)} given, at least 3 wanted")
@@ -104,25 +108,41 @@ def pick(rdms: RDMs, models: Sequence[str]) -> RDMs:
     )
 
 
-def count_stimuli(n_pairs: int) -> int:
+def count_stimuli(n_pairs: int, name: str = "rdm") -> int:
+    """Number of stimuli behind a vector of pairs; raises BadInput when there is none."""
     n = round((1 + np.sqrt(1 + 8 * n_pairs)) / 2)
     if n * (n - 1) // 2 != n_pairs:
-        raise BadInput(f"rdm: {n_pairs} entries are no upper triangle of a square matrix")
+        raise BadInput(f"{name}: {n_pairs} entries are no upper triangle of a square matrix")
+    if n < MIN_STIMULI:
+        raise BadInput(f"{name}: {n} stimuli; an RDM needs at least {MIN_STIMULI}")
     return n
 
 
 def vectors_of(rdms, name: str) -> np.ndarray:
     """Dissimilarities (k, pairs) of RDMs, of a (pairs,) or (k, pairs) array, or of (n, n) or (k, n, n) matrices."""
     values = rdms.get_vectors() if isinstance(rdms, RDMs) else as_array(rdms, name)
-    if values.ndim == 3 or (values.ndim == 2 and values.shape[0] == values.shape[1] > 1):
+    # k RDMs of k pairs are square as well; only a matrix is symmetric around a diagonal of zeros.
+    if values.ndim == 2 and _are_matrices(values[None]):
+        values = values[None]
+    if values.ndim == 3:
+        if not _are_matrices(values):
+            raise BadInput(f"{name}: {values.shape} holds no RDMs: wanted square, symmetric, zero on the diagonal")
         upper = np.triu_indices(values.shape[-1], 1)
-        values = np.atleast_3d(values) if values.ndim == 3 else values[None]
         values = values[:, upper[0], upper[1]]
     values = as_array(np.atleast_2d(values), name, ndim=2)
-    flat = values.std(axis=1) == 0
+    count_stimuli(values.shape[1], name)
+    flat = np.ptp(values, axis=1) == 0
     if flat.any():
         raise BadInput(f"{name}: RDM {np.argmax(flat)} is constant, so nothing can agree or disagree with it")
     return values
+
+
+def _are_matrices(values: np.ndarray) -> bool:
+    if values.shape[1] != values.shape[2]:
+        return False
+    tolerance = 1e-8 * np.abs(values).max()
+    diagonals = np.diagonal(values, axis1=1, axis2=2)
+    return np.abs(diagonals).max() <= tolerance and np.abs(values - values.swapaxes(1, 2)).max() <= tolerance
 
 
 def paired(model, brain) -> tuple[np.ndarray, np.ndarray]:
@@ -167,6 +187,7 @@ def one_per_subject(brain, vectors: np.ndarray | None = None) -> np.ndarray:
 
 
 def model_names(models) -> list[str]:
+    """The ``model`` descriptor, or ``model 0``, ``model 1``, ...; raises BadInput for a name used twice."""
     if isinstance(models, RDMs) and "model" in models.rdm_descriptors:
-        return list(map(str, models.rdm_descriptors["model"]))
+        return unique_labels(models.rdm_descriptors["model"], "models", models.n_rdm)
     return [f"model {i}" for i in range(len(vectors_of(models, "models")))]

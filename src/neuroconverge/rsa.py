@@ -157,7 +157,7 @@ def region_difference(
     divided by a ceiling: where regions differ in reliability, show both ceilings.
     """
     left, right = paired(models, brain)
-    _, second = paired(models, other)
+    second, _ = paired(other, brain)
     right, second = one_per_subject(brain, right), one_per_subject(other, second)
     people = [list(rdms.rdm_descriptors.get("subject", [])) for rdms in (brain, other) if isinstance(rdms, RDMs)]
     if len(right) != len(second) or (people and people[0] != people[1]):
@@ -184,11 +184,15 @@ def unique_variance(models, brain, method: str = "spearman", n_boot: int = 1000,
     names = model_names(models)
     left, right = paired(models, brain)
     unit = _unit(left, method)
+    agreement = np.abs(unit @ unit.T) - np.eye(len(unit))
+    i, j = np.unravel_index(np.argmax(agreement), agreement.shape)
+    same = BadInput(f"models: {names[i]} and {names[j]} carry the same information; keep one of them")
     if np.linalg.cond(unit @ unit.T) > 1e8:
-        agreement = np.abs(unit @ unit.T) - np.eye(len(unit))
-        i, j = np.unravel_index(np.argmax(agreement), agreement.shape)
-        raise BadInput(f"models: {names[i]} and {names[j]} carry the same information; keep one of them")
-    draws = crossed_draws(models, brain, method, n_boot, seed, semipartial)
+        raise same
+    try:
+        draws = crossed_draws(models, brain, method, n_boot, seed, semipartial)
+    except np.linalg.LinAlgError:  # in some bootstrap sample
+        raise same from None
     table = _table(draws, "semipartial", {"model": names})
     each = semipartial(unit[None], _unit(right, method)[None])[0]
     return table.assign(p_zero=p_greater(draws.full, table["se"] ** 2, draws.dof), unique=(each**2).mean(1))
@@ -264,6 +268,8 @@ def nested_choice(
     one_of(method, "method", resampling.METHODS)
     left, right = paired(layers, brain)
     n = count_stimuli(left.shape[1])
+    if n_splits < 1:
+        raise BadInput(f"n_splits: got {n_splits}, wanted at least 1")
     if n < 2 * MIN_STIMULI:
         raise BadInput(f"layers: {n} stimuli; two halves of at least {MIN_STIMULI} are wanted")
     rng = np.random.default_rng(seed)
@@ -273,7 +279,9 @@ def nested_choice(
         here = np.zeros(n, bool)
         here[rng.permutation(n)[: n // 2]] = True
         halves = [half[first] & half[second] for half in (here, ~here)]
-        scores = [compare(left[:, half], right[:, half], method).mean(1) for half in halves]
+        scores = [similarity(_unit(left[:, h], method), _unit(right[:, h], method)).mean(1) for h in halves]
+        if not np.isfinite(scores).all():
+            raise BadInput("layers: an RDM is constant on half of the stimuli; it tells too few of them apart")
         for choosing, testing in (scores, scores[::-1]):
             best = int(np.argmax(choosing))
             chosen.append(best)

@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 import torch
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from ..checks import one_of
 from ..errors import BadInput

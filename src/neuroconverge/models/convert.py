@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import io
 import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from unittest import mock
 
 import torch
 from filelock import FileLock
 from safetensors.torch import save_model
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, modeling_gguf_pytorch_utils
 
 from ..datasets import cache_dir
 from ..errors import CacheError
@@ -60,7 +59,8 @@ def _convert(parts: list[Path], folder: Path) -> None:
                 out.write(part.read_bytes())
         gguf = joined
     options = {"gguf_file": gguf.name, "local_files_only": True}
-    with quiet(), contextlib.redirect_stderr(io.StringIO()):  # a bar that transformers cannot switch off
+    # Its bar cannot be switched off, and in a notebook it would leave a widget on the page.
+    with quiet(), mock.patch.object(modeling_gguf_pytorch_utils, "tqdm", lambda tensors, **_: tensors):
         tokenizer = AutoTokenizer.from_pretrained(gguf.parent, **options)
         network = AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.float32, **options)
     plain = {key: value for key, value in network.config.to_dict().items() if key != "quantization_config"}
