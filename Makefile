@@ -2,7 +2,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-EXTRAS ?= book,test
+EXTRAS ?= book,test,ieeg
 PORT ?= 8000
 # Tried in this order; the first that is new enough and can make virtual environments is taken.
 PYTHON ?= python3.11 python3.12 python3.13 python3 python
@@ -31,7 +31,7 @@ help:
 	@echo "  TORCH_INDEX=...       an index that holds the CPU build of torch (see the install page of PyTorch);"
 	@echo "                        without it pip takes the build it is configured to find, on Linux often the"
 	@echo "                        CUDA one, which works too and is ten times larger"
-	@echo "  EXTRAS=...            extras to install, now $(EXTRAS); more: ieeg, dask"
+	@echo "  EXTRAS=...            extras to install, now $(EXTRAS); more: dask"
 	@echo "  NEUROCONVERGE_CACHE   where downloaded data are kept; NEUROCONVERGE_MIRROR: folders looked at first"
 
 # One environment, made once. Torch goes first, on its own, so that TORCH_INDEX serves nothing else.
