@@ -395,6 +395,18 @@ def test_nested_choice_with_as_many_layers_as_pairs(n_layers):
     assert found["naive"] > found["nested"]
 
 
+def test_groups_are_joined_by_item():
+    by_item = {name: i % 3 for i, name in enumerate(names(12))}
+    wanted = rsa.permutation_test(models(), brain(), n_perm=99, groups=list(by_item.values()))
+    assert wanted.equals(rsa.permutation_test(models(), brain(), n_perm=99, groups=dict(reversed(by_item.items()))))
+    with pytest.raises(BadInput, match="groups: no group for item 3"):
+        rsa.permutation_test(models(), brain(), groups={k: v for k, v in by_item.items() if k != "item 3"})
+    with pytest.raises(BadInput, match="groups: 12 labels, 1 of them empty"):
+        rsa.permutation_test(models(), brain(), groups=[*"abcabcabcab", None])
+    with pytest.raises(BadInput, match="groups: no group for items without names"):
+        rsa.permutation_test(V12, B12, groups=by_item)
+
+
 # --- identity ----------------------------------------------------------------------------------------------------
 
 OTHER = brain(4, seed=30)

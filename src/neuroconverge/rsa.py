@@ -5,7 +5,7 @@ Sets of RDMs go in and out as ``rsatoolbox.rdm.RDMs`` and are joined by the name
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -204,11 +204,12 @@ def permutation_test(
     method: str = "spearman",
     n_perm: int = 5000,
     seed: int = 0,
-    groups: Sequence | None = None,
+    groups: Sequence | Mapping | None = None,
 ) -> pd.DataFrame:
     """Is the agreement larger than with shuffled stimulus labels? One p for each model, and one for the best.
 
-    ``groups``: labels are shuffled only within groups (categories), which asks for agreement beyond them.
+    ``groups``: labels are shuffled only within groups (categories), which asks for agreement beyond them: a mapping
+    from item to group, or a sequence in the order of the brain's items.
     Columns: ``model, score, p`` (one-sided), ``p_max`` (against the largest of all models in each shuffle, each in
     units of its own null, so corrected for having looked at all of them), ``null_mean, null_95``. The inference
     is about these subjects and these stimuli only.
@@ -216,8 +217,7 @@ def permutation_test(
     one_of(method, "method", resampling.METHODS)
     left, right = paired(models, brain)
     n = count_stimuli(left.shape[1])
-    if groups is not None and len(groups) != n:
-        raise BadInput(f"groups: {len(groups)} labels for {n} stimuli")
+    groups = _groups(groups, brain, n)
     if n_perm < 1:
         raise BadInput(f"n_perm: got {n_perm}, wanted at least 1")
     unit, target = _unit(left, method), _unit(right, method).mean(0)
@@ -239,14 +239,29 @@ def permutation_test(
     )
 
 
+def _groups(groups, brain, n: int) -> np.ndarray:
+    """Number of the group of each stimulus; all in one when no groups are given."""
+    if groups is None:
+        return np.zeros(n, int)
+    if isinstance(groups, Mapping):
+        items = list(map(str, brain.pattern_descriptors.get("item", []))) if isinstance(brain, RDMs) else []
+        missing = [item for item in items if item not in groups]
+        if missing or not items:
+            raise BadInput(f"groups: no group for {', '.join(missing[:5]) or 'items without names'}")
+        groups = [groups[item] for item in items]
+    labels = pd.factorize(pd.Series(list(groups)))[0]
+    if len(labels) != n or (labels < 0).any():
+        raise BadInput(f"groups: {len(labels)} labels, {(labels < 0).sum()} of them empty, for {n} stimuli")
+    return labels
+
+
 def _shuffled(unit, target, n, n_perm, rng, groups) -> np.ndarray:
     """Scores (n_perm, models) after shuffling the n stimuli of the mean brain RDM."""
     index = np.zeros((n, n), int)
     upper = np.triu_indices(n, 1)
     index[upper] = np.arange(len(upper[0]))
     index += index.T
-    labels = np.zeros(n) if groups is None else pd.factorize(pd.Series(groups))[0]
-    blocks = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    blocks = [np.flatnonzero(groups == group) for group in np.unique(groups)]
     null = np.empty((n_perm, len(unit)))
     order = np.arange(n)
     for i in range(n_perm):

@@ -79,6 +79,11 @@ def embed(model, texts: list[str]) -> np.ndarray:
     return mean_over_raters(models.features(model, texts, what="embed"))
 
 
+def caption_layers(identifier: str) -> dict[str, np.ndarray]:
+    """Every layer of a language model for all 5 x 92 captions."""
+    return models.features(models.load(identifier), all_captions(), what="layers")
+
+
 def word_average(model) -> np.ndarray:
     """Mean of the embeddings of single words: what is left of a sentence encoder without the sentence."""
     vocabulary = sorted({word for caption in all_captions() for word in words(caption)})
@@ -128,7 +133,7 @@ def model_rdms() -> RDMs:
     minilm, glove = models.load("minilm-l6"), models.load("glove-50")
     features = {
         "captions, MiniLM": embed(minilm, all_captions()),
-        "captions, SmolLM2": embed(models.load("smollm2-135m"), all_captions()),
+        "captions, SmolLM2": mean_over_raters(list(caption_layers("smollm2-135m").values())[-1]),
         "captions, words shuffled": embed(minilm, shuffled_captions()),
         "captions, word average": word_average(minilm),
         "captions, nouns only": embed(minilm, noun_captions()),

@@ -10,11 +10,11 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from .. import __version__
 from ..checks import one_of
 from ..datasets import cache_dir
 
@@ -25,7 +25,7 @@ def features(model, inputs: Sequence, what: str = "layers", **options) -> dict[s
     """``model.layers`` or ``model.embed`` of the inputs, read from the cache where it holds them.
 
     ``what``: layers or embed; ``options`` go to that method. An entry is found by model id and revision,
-    package version, content of the inputs and options. A damaged one is computed again; a cache that cannot
+    code of this subpackage, content of the inputs and options. A damaged one is computed again; a cache that cannot
     be written costs time and one warning. Raises BadInput as the method does.
     """
     one_of(what, "what", ("layers", "embed"))
@@ -41,11 +41,20 @@ def features(model, inputs: Sequence, what: str = "layers", **options) -> dict[s
 
 def _key(model, inputs: Sequence, what: str, options: dict) -> str:
     facts = {name: value for name, value in options.items() if name != "batch_size"}
-    facts |= {"model": model.info.id, "revision": model.info.revision, "package": __version__, "what": what}
+    facts |= {"model": model.info.id, "revision": model.info.revision, "code": _code(), "what": what}
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for item in model.check(inputs):  # lists of tokens, or RGB images
         content = repr(item).encode() if isinstance(item, list) else repr(item.size).encode() + item.tobytes()
         digest.update(hashlib.sha256(content).digest())
+    return digest.hexdigest()
+
+
+@cache
+def _code() -> str:
+    """Fingerprint of the code that makes features: a change of preprocessing must not find old entries."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
