@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
+import nbformat
 import pytest
 from bs4 import BeautifulSoup
 from conftest import ROOT, toc_names
@@ -107,6 +108,18 @@ def test_every_link_and_anchor_resolves(site):
 
 def test_every_image_has_alt_text(site):
     assert mute_images(site) == []
+
+
+def test_every_figure_of_the_notebooks_is_on_its_page(site):
+    missing = []
+    for page in toc_names():
+        source = ROOT / f"{page}.ipynb"
+        if source.is_file():
+            cells = nbformat.read(source, as_version=4).cells
+            wanted = {cell.metadata.get("mystnb", {}).get("image", {}).get("alt") for cell in cells} - {None}
+            shown = {tag.get("alt") for tag in parse(site / f"{page}.html").find_all("img")}
+            missing += [f"{page}: {alt[:60]}" for alt in wanted - shown]
+    assert missing == []
 
 
 def test_nothing_is_left_unrendered(site):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -36,7 +37,25 @@ STYLE = {
     "figure.constrained_layout.use": True,
     "figure.facecolor": "white",
 }
-styled = plt.rc_context(STYLE)
+
+
+def styled(function):
+    """Draw with STYLE and put back just those settings.
+
+    matplotlib's own context puts back all of them, also the ``interactive`` that a notebook switches on at the
+    first figure: every later figure would then be missing from the page.
+    """
+
+    @functools.wraps(function)
+    def draw(*arguments, **options):
+        before = {key: plt.rcParams[key] for key in STYLE}
+        plt.rcParams.update(STYLE)
+        try:
+            return function(*arguments, **options)
+        finally:
+            plt.rcParams.update(before)
+
+    return draw
 
 
 @styled
@@ -111,7 +130,7 @@ def layer_plot(table: pd.DataFrame, value: str = "score") -> Figure:
     figure.supxlabel("relative depth (0 input, 1 output); bands: 95 % interval over people and images", fontsize=10)
     figure.supylabel("Spearman's ρ", fontsize=10)
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=9)
+    figure.legend(handles, labels, loc="outside upper center", ncols=3, fontsize=9)
     return figure
 
 
