@@ -103,7 +103,8 @@ def scores() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def rivals() -> pd.DataFrame:
-    return experiments.recorded("caption_rivals")[0].set_index(["method", "brain", "second"])
+    table, _ = experiments.recorded("caption_rivals")
+    return table[table["first"] == "captions, MiniLM"].set_index(["method", "brain", "second"])
 
 
 def test_captions_match_it_and_not_early_visual_cortex(scores):
@@ -127,7 +128,7 @@ def test_untrained_twin_and_length_score_too_and_less(scores, rivals):
 def test_captions_beat_some_rivals_and_not_others(rivals, method):
     for rival in ("captions, nouns only", "captions, bag of words", "pixels", "V1"):
         assert rivals.loc[(method, "IT15", rival), "low"] > 0
-    for rival in ("categories", "captions, GloVe", "EfficientNet-lite0", "silhouette", "captions, words shuffled"):
+    for rival in ("categories", "captions, GloVe", "EfficientNet-lite0", "captions, words shuffled"):
         assert rivals.loc[(method, "IT15", rival), "low"] < 0 < rivals.loc[(method, "IT15", rival), "high"]
     assert rivals.loc[(method, "behaviour", "categories"), "high"] < 0
 
@@ -136,6 +137,17 @@ def test_captions_explain_something_of_their_own_in_it_only():
     unique = experiments.recorded("caption_unique")[0].set_index(["brain", "model"])
     assert unique.loc[("IT15", "captions, MiniLM"), "low"] > 0 and unique.loc[("IT15", "categories"), "low"] > 0
     assert unique.loc[("EVC15", "captions, MiniLM"), "low"] < 0
+    free = experiments.recorded("caption_beyond_kinds")[0].set_index(["brain", "model"])
+    left = free.loc[("IT15", "captions, MiniLM")]
+    assert left["low"] < 0 < left["semipartial"] < unique.loc[("IT15", "captions, MiniLM"), "semipartial"] / 2
+
+
+def test_contest_with_labels_hangs_on_layer_and_ties():
+    table, _ = experiments.recorded("caption_rivals")
+    rows = table[(table["second"] == "categories") & (table["brain"] == "IT15")].set_index(["first", "method"])
+    assert rows.loc[("captions, MiniLM", "spearman"), "low"] < 0
+    assert rows.loc[("captions, MiniLM chosen layer", "spearman"), "low"] < 0
+    assert rows.loc[("captions, MiniLM chosen layer", "rho-a"), "low"] > 0
 
 
 def test_most_of_the_score_is_knowledge_of_kinds():

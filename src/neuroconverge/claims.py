@@ -158,7 +158,7 @@ def _section(claim: dict) -> str:
         f"**The paper.** {', '.join(f'{{cite:t}}`{key}`' for key in claim['source'])}. {claim['recording']}.",
         f"**What was done.** {claim['method']}",
         _table(["What was published", "Value", "How far checked"], rows),
-        f":::{{admonition}} What the article got wrong\n:class: warning\n{wrong}\n:::",
+        f":::{{admonition}} What the claim gets wrong\n:class: warning\n{wrong}\n:::",
         f"**What would change our mind.** {claim['would_change_our_mind']}",
         f"**Where we test it.** {chapter}",
         f"**Verdict.** {VERDICTS[claim['verdict']]}. {claim['verdict_text'] or ''} {_ours(claim)}",

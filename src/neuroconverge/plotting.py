@@ -96,6 +96,9 @@ def score_plot(
     for ax in axes.ravel()[len(names) :]:
         ax.set_visible(False)
     figure.supxlabel(f"{xlabel}; bars: 95 % interval over people and images", fontsize=10)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="outside upper right", fontsize=9)
     return figure
 
 
@@ -103,7 +106,6 @@ def _ceiling_band(ax, part: pd.DataFrame) -> None:
     if "ceiling_low" in part:
         low, high = part["ceiling_low"].iloc[0], part["ceiling_high"].iloc[0]
         ax.axvspan(low, high, color="#F0E442", alpha=0.45, linewidth=0, label="noise ceiling, lower to upper")
-        ax.legend(loc="lower right", fontsize=8)
 
 
 @styled
@@ -138,7 +140,7 @@ def layer_plot(table: pd.DataFrame, value: str = "score") -> Figure:
 def rdm_plot(rdms: RDMs | Mapping[str, RDMs], blocks: Sequence[str] | None = None) -> Figure:
     """RDMs as images of ranks (0 to 1, no unit); ``blocks`` names the group of each item, drawn as lines."""
     sets = rdms if isinstance(rdms, Mapping) else {str(k): v for k, v in _each(rdms)}
-    columns = min(3, len(sets))
+    columns = 2 if len(sets) == 4 else min(3, len(sets))
     lines = -(-len(sets) // columns)
     figure, axes = plt.subplots(lines, columns, figsize=(3.1 * columns + 0.6, 3.2 * lines), squeeze=False)
     for ax, (name, one) in zip(axes.ravel(), sets.items(), strict=False):

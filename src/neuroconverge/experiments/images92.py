@@ -115,15 +115,15 @@ def untrained(identifier: str, make) -> np.ndarray:
 
 
 @cache
-def image_layer(identifier: str = "efficientnet-lite0") -> str:
-    """Layer of an image network that agrees best with the four IT4 people, so that IT15 can test the choice."""
+def chosen_layer(identifier: str) -> str:
+    """Layer of a network that agrees best with the four IT4 people, so that other people can test the choice."""
     rdms = layer_rdms(identifier)
     return rdms.rdm_descriptors["model"][int(np.argmax(rsa.compare(rdms, brain("IT4")).mean(1)))]
 
 
 def image_features(model) -> np.ndarray:
     """That layer, mean over space, for the 92 photographs (92, d)."""
-    return models.features(model, images92().images, what="layers")[image_layer()]
+    return models.features(model, images92().images, what="layers")[chosen_layer("efficientnet-lite0")]
 
 
 @cache
@@ -133,6 +133,7 @@ def model_rdms() -> RDMs:
     minilm, glove = models.load("minilm-l6"), models.load("glove-50")
     features = {
         "captions, MiniLM": embed(minilm, all_captions()),
+        "captions, MiniLM chosen layer": mean_over_raters(caption_layers("minilm-l6")[chosen_layer("minilm-l6")]),
         "captions, SmolLM2": mean_over_raters(list(caption_layers("smollm2-135m").values())[-1]),
         "captions, words shuffled": embed(minilm, shuffled_captions()),
         "captions, word average": word_average(minilm),
@@ -195,6 +196,7 @@ def caption_rivals() -> pd.DataFrame:
     """How much better whole captions do than each rival, with both ways of treating ties."""
     rdms = model_rdms()
     pairs = [("captions, MiniLM", rival) for rival in RIVALS]
+    pairs += [(other, "categories") for other in ("captions, MiniLM chosen layer", "captions, SmolLM2")]
     tables = [
         _for_each_brain(lambda people, m=method: rsa.differences(rdms, people, pairs, method=m)).assign(method=method)
         for method in ("spearman", "rho-a")
@@ -217,6 +219,29 @@ def caption_unique() -> pd.DataFrame:
     """What only the captions explain, over categories, an image network, length, silhouette and pixels."""
     rdms = rsa.pick(model_rdms(), UNIQUE)
     return _for_each_brain(lambda people: rsa.unique_variance(rdms, people))
+
+
+def kind_pairs() -> dict[str, np.ndarray]:
+    """One RDM vector for each pair of the six kinds of image but one: free distances between kinds."""
+    kinds = np.array(images92().kinds)
+    names = list(dict.fromkeys(kinds))
+    first, second = (kinds[index] for index in np.triu_indices(len(kinds), 1))
+    pairs = [(a, b) for i, a in enumerate(names) for b in names[i:]][1:]
+    return {f"{a} | {b}": ((first == a) & (second == b) | (first == b) & (second == a)) * 1.0 for a, b in pairs}
+
+
+@experiment(needs=(PHOTOS, *PEOPLE15, *WEIGHTS), claims=("F1a", "F1c"))
+def caption_beyond_kinds() -> pd.DataFrame:
+    """What only the captions explain when every pair of kinds may have its own distance."""
+    shown = [name for name in UNIQUE if name != "categories"]
+    chosen, free = rsa.pick(model_rdms(), shown), kind_pairs()
+    rdms = RDMs(
+        np.vstack([chosen.get_vectors(), list(free.values())]),
+        rdm_descriptors={"model": [*shown, *free]},
+        pattern_descriptors={"item": images92().ids},
+    )
+    table = _for_each_brain(lambda people: rsa.unique_variance(rdms, people, n_boot=500))
+    return table[table["model"].isin(shown)].reset_index(drop=True)
 
 
 @experiment(needs=(PHOTOS, *PEOPLE15, *WEIGHTS), claims=("F1a", "F1c"))
