@@ -8,7 +8,7 @@ from .errors import BadInput, CacheError, DataUnavailable, NeuroconvergeError, U
 
 __version__ = "0.1.0"
 
-_SUBMODULES = ("claims", "datasets", "experiments", "models", "plotting", "rsa", "simulate")
+_SUBMODULES = ("claims", "datasets", "encoding", "experiments", "models", "plotting", "rsa", "simulate", "splits")
 __all__ = ["BadInput", "CacheError", "DataUnavailable", "NeuroconvergeError", "UnknownName", *_SUBMODULES]
 
 
