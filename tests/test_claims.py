@@ -128,8 +128,6 @@ def test_bibliography_entries_are_whole():
 
 
 def test_every_chapter_named_exists():
-    if not list(BOOK.rglob("*.ipynb")):
-        pytest.skip("the notebooks are not here yet")
     missing = [claim["chapter"] for claim in claims.load().values() if claim["chapter"]]
     missing = [name for name in missing if not (BOOK / f"{name}.ipynb").exists()]
     assert not missing
@@ -145,7 +143,7 @@ def test_page_of_claims_has_one_section_a_claim():
 @pytest.mark.parametrize("page", ["intro.md", "claims.md", "reference/glossary.md"])
 def test_prose_links_lead_somewhere_and_name_no_machine(page):
     text = (BOOK / page).read_text(encoding="utf-8")
-    assert not re.search(r"https?://|/home/|/work/|/tmp/|[Ll]ocalhost", text)
+    assert not re.search(r"https?://|/(home|work|tmp)/|[Ll]ocalhost", text)
     if list(BOOK.rglob("*.ipynb")):
         links = re.findall(r"\]\(([^)#]+)\)", text)
         assert not [link for link in links if not ((BOOK / page).parent / link).exists()]
