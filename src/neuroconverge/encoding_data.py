@@ -5,13 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from threading import RLock
 
 import numpy as np
 import torch
+from scipy.linalg.lapack import dpotrf, dpotri
 from threadpoolctl import ThreadpoolController
 
 from .errors import BadInput
@@ -62,6 +63,10 @@ def slices(n: int, size: int) -> Iterator[slice]:
     return (slice(start, min(start + size, n)) for start in range(0, n, size))
 
 
+def map_now(function: Callable, items) -> list:
+    return [function(item) for item in items]
+
+
 @contextmanager
 def threads(device):
     """A ``map`` that runs on as many CPU threads as PyTorch may use, each with a BLAS of one thread; plain on a GPU.
@@ -71,7 +76,7 @@ def threads(device):
     """
     count = torch.get_num_threads()
     if count == 1 or device.type != "cpu":
-        yield lambda function, items: [function(item) for item in items]
+        yield map_now
         return
     with LOCK, _blas().limit(limits=1, user_api="blas"):
         try:
@@ -82,6 +87,24 @@ def threads(device):
 
 
 _blas = cache(ThreadpoolController)
+
+
+def inverse(matrix: torch.Tensor, all_threads: bool) -> torch.Tensor:
+    """Inverse of a positive definite matrix; on a CPU in its place, by all threads or by one."""
+    if matrix.device.type != "cpu":
+        return torch.cholesky_inverse(torch.linalg.cholesky(matrix))
+    array = matrix.numpy()
+    with _blas().limit(limits=torch.get_num_threads(), user_api="blas") if all_threads else nullcontext():
+        factor, failed = dpotrf(array.T, lower=1, overwrite_a=1, clean=0)
+        factor, also = dpotri(factor, lower=1, overwrite_c=1)
+    if failed or also:
+        raise np.linalg.LinAlgError("the kernel plus the penalty is not positive definite")
+    array = factor.T
+    for rows in slices(len(array), 256):  # the result is in the upper triangle
+        array[rows.stop :, rows] = array[rows, rows.stop :].T
+        block = array[rows, rows]
+        block[:] = np.triu(block) + np.triu(block, 1).T
+    return torch.from_numpy(array)
 
 
 def kernel(X: torch.Tensor, other: torch.Tensor, spread: Callable) -> torch.Tensor:

@@ -5,13 +5,13 @@ Targets come first in all arrays between (targets, features). ``total`` always m
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from .encoding_data import NUMPY, Sums, Targets, kernel, product, rows_of, slices
+from .encoding_data import NUMPY, Sums, Targets, inverse, kernel, map_now, product, rows_of, slices
 
 # Largest eigenvalue over smallest penalty up to which float32 products with the targets keep scores within 1e-3.
 SINGLE_GRAM, SINGLE_KERNEL = 1e7, 1e5
@@ -213,8 +213,6 @@ class Kernel:
         self.alphas, self.spread, X = alphas, spread, X[:, :-1]
         self.kernel = kernel(X, X, spread)
         self.dtype = torch.float32 if single and self._top() / alphas.min() <= SINGLE_KERNEL else torch.float64
-        # Small matrices are factored side by side, a thread each; large ones in turn, by all threads.
-        self.alone = spread if self.n <= SMALL else map
         self.X = X.to(self.dtype, memory_format=torch.contiguous_format)
         self.folds = [tuple(torch.as_tensor(rows, device=X.device) for rows in fold) for fold in folds]
         self.val = torch.cat([val for _, val in self.folds])
@@ -233,31 +231,35 @@ class Kernel:
             vector = self.kernel @ (vector / vector.norm().clamp_min(1e-300))
         return float(vector.norm())
 
-    def inverse(self, alpha: float) -> torch.Tensor:
+    def _each(self, function: Callable, alphas) -> Iterable:
+        """The function of every alpha: of small kernels side by side, of large ones in turn, each by all threads."""
+        if self.n <= SMALL:
+            return self.spread(lambda alpha: function(alpha, False), alphas)
+        return (function(alpha, True) for alpha in alphas)
+
+    def inverse(self, alpha: float, large: bool) -> torch.Tensor:
         """(K + alpha)^-1 for centred vectors; constants, which the centred kernel does not see, are taken out."""
         lift = float(self.kernel.diagonal().mean()) + alpha
         shifted = self.kernel + lift / self.n
         shifted.diagonal().add_(alpha)
-        shifted = torch.linalg.cholesky(shifted)
-        return torch.cholesky_inverse(shifted, out=shifted).sub_(1 / (self.n * (alpha + lift)))
+        return inverse(shifted, large).sub_(1 / (self.n * (alpha + lift)))
 
-    def _single(self, alpha: float) -> torch.Tensor:
-        return self.inverse(alpha).to(self.dtype)
-
-    def held_out(self, alpha: float) -> torch.Tensor:
+    def held_out(self, alpha: float, large: bool) -> torch.Tensor:
         """(validation rows, rows): takes targets to their predictions minus the training mean, fold by fold."""
-        inverse = self.inverse(alpha)
-        out = torch.zeros(len(self.val), self.n, dtype=self.dtype, device=inverse.device)
-        start = 0
-        for train, val in self.folds:
-            other = torch.ones(self.n, dtype=torch.bool, device=inverse.device)
+        whole = self.inverse(alpha, large)
+        out = torch.zeros(len(self.val), self.n, dtype=self.dtype, device=whole.device)
+
+        def fold(f):
+            train, val = self.folds[f]
+            other = torch.ones(self.n, dtype=torch.bool, device=whole.device)
             other[train] = other[val] = False
             gone = torch.cat([val, torch.nonzero(other)[:, 0]])
-            rows = inverse[gone]
-            factor = torch.linalg.cholesky(rows[:, gone])
-            weights = -torch.cholesky_solve(rows[:, train], factor)[: len(val)] - 1 / len(train)
-            out[start : start + len(val), train] = weights.to(self.dtype)
-            start += len(val)
+            rows = whole[gone]
+            weights = -torch.cholesky_solve(rows[:, train], torch.linalg.cholesky(rows[:, gone]))[: len(val)]
+            start = int(torch.searchsorted(self.fold_of, f))
+            out[start : start + len(val), train] = weights.sub_(1 / len(train)).to(self.dtype)
+
+        (self.spread if large else map_now)(fold, range(len(self.folds)))
         return out
 
     def run(self, targets: Targets, result: Result) -> None:
@@ -273,7 +275,7 @@ class Kernel:
             worst[cols] = (self.share @ self._truth(self._centred(targets, cols, result)).square_()).cpu().numpy()
 
         self.spread(describe, batches)
-        for gain, hat in zip(gains.T, self.alone(self.held_out, self.alphas), strict=True):
+        for gain, hat in zip(gains.T, self._each(self.held_out, self.alphas), strict=True):
             self._try(hat, gain, targets, result, batches)
         result.best = choose(gains, result.spread, self.n, self.alphas)
         result.cv_scores = gains[np.arange(targets.count), result.best] - worst
@@ -300,12 +302,16 @@ class Kernel:
 
     def _solve(self, targets: Targets, result: Result, size: int) -> None:
         """Dual weights, the targets of one alpha at a time."""
+
+        def single(alpha, large):
+            return self.inverse(alpha, large).to(self.dtype)
+
         used = np.unique(result.best)
-        for a, inverse in zip(used, self.alone(self._single, self.alphas[used]), strict=True):
+        for a, whole in zip(used, self._each(single, self.alphas[used]), strict=True):
             chosen = np.flatnonzero(result.best == a)
 
-            def solve(part, chosen=chosen, inverse=inverse):
+            def solve(part, chosen=chosen, whole=whole):
                 block = self._centred(targets, chosen[part], result)
-                result.weights[chosen[part]] = product(block.T, inverse).cpu().numpy()
+                result.weights[chosen[part]] = product(block.T, whole).cpu().numpy()
 
             self.spread(solve, slices(len(chosen), size))
