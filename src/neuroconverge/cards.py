@@ -50,6 +50,7 @@ def _model_card(info) -> str:
         ("Parameters", f"{info.parameters:,}" if info.parameters else "see source"),
         ("Layers", str(info.layers or "")),
         ("Dimensions", str(info.dim or "")),
+        ("Capability", f"ImageNet top-1 {info.capability} %" if info.capability else ""),
         ("Licence", info.licence + (", opt-in: the terms restrict use" if info.opt_in else "")),
         ("Cite", "{cite:p}`" + info.citation + "`" if info.citation else ""),
         ("Note", info.note),

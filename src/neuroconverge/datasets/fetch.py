@@ -74,7 +74,8 @@ def where(name: str) -> Path | None:
 
 def available(name: str) -> bool:
     """Whether a file, or every file of a group, lies on this machine already."""
-    return all(where(file) is not None for file in (rows(name) and [name] if "/" in name else names(name)))
+    files = [name] if "/" in name else names(name)
+    return all(where(file) is not None for file in files)
 
 
 def is_intact(path: Path, row: Row) -> bool:
