@@ -1,8 +1,7 @@
-"""Figures of the book: intervals, ceilings and n always drawn; colours safe for colour-blind readers."""
+"""Figures about RDMs and their scores: intervals, ceilings and n always drawn."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -12,50 +11,8 @@ from matplotlib.figure import Figure
 from rsatoolbox.rdm import RDMs
 from scipy.stats import rankdata
 
-from .errors import BadInput
-
-# Okabe and Ito's palette; the grey is for controls and untrained networks.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-GREY = "#6b6b6b"
-NAMES = {
-    "IT4": "inferior temporal cortex (IT4)",
-    "IT15": "inferior temporal cortex (IT15)",
-    "EVC15": "early visual cortex (EVC15)",
-    "behaviour": "similarity judgements",
-}
-
-
-# Sizes that stay legible on a phone; the ground stays white in dark mode, so that colours keep their contrast.
-STYLE = {
-    "figure.dpi": 110,
-    "font.size": 11,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 11,
-    "axes.titlelocation": "left",
-    "legend.frameon": False,
-    "figure.constrained_layout.use": True,
-    "figure.facecolor": "white",
-}
-
-
-def styled(function):
-    """Draw with STYLE and put back just those settings.
-
-    matplotlib's own context puts back all of them, also the ``interactive`` that a notebook switches on at the
-    first figure: every later figure would then be missing from the page.
-    """
-
-    @functools.wraps(function)
-    def draw(*arguments, **options):
-        before = {key: plt.rcParams[key] for key in STYLE}
-        plt.rcParams.update(STYLE)
-        try:
-            return function(*arguments, **options)
-        finally:
-            plt.rcParams.update(before)
-
-    return draw
+from ..errors import BadInput
+from .style import COLOURS, GREY, NAMES, need, styled
 
 
 @styled
@@ -72,7 +29,7 @@ def score_plot(
     Expects the columns of the rsa tables: ``low, high, n_subjects, n_stimuli`` and, for a ceiling,
     ``ceiling_low, ceiling_high``. Rows named in ``grey`` are drawn as controls.
     """
-    _need(table, (value, label, "low", "high", panels, "n_subjects", "n_stimuli"))
+    need(table, (value, label, "low", "high", panels, "n_subjects", "n_stimuli"))
     names = list(dict.fromkeys(table[panels]))
     order = list(dict.fromkeys(table[label]))[::-1]
     columns = min(2, len(names))
@@ -111,7 +68,7 @@ def _ceiling_band(ax, part: pd.DataFrame) -> None:
 @styled
 def layer_plot(table: pd.DataFrame, value: str = "score") -> Figure:
     """Score against relative depth, one panel a brain set, one colour a network, dashed for untrained."""
-    _need(table, (value, "layer", "network", "state", "brain", "low", "high", "ceiling_low"))
+    need(table, (value, "layer", "network", "state", "brain", "low", "high", "ceiling_low"))
     brains, networks = list(dict.fromkeys(table["brain"])), list(dict.fromkeys(table["network"]))
     lines = -(-len(brains) // 2)
     figure, axes = plt.subplots(lines, 2, figsize=(9.4, 3.1 * lines), sharey=True, sharex=True, squeeze=False)
@@ -185,7 +142,7 @@ def _block_lines(ax, blocks: Sequence[str] | None) -> None:
 @styled
 def coverage_plot(table: pd.DataFrame, truth: float, title: str) -> Figure:
     """Interval of one study a row, sorted by score, against the true score; misses in a second colour."""
-    _need(table, ("score", "low", "high"))
+    need(table, ("score", "low", "high"))
     table = table.sort_values("score")
     figure, ax = plt.subplots(figsize=(7, 0.09 * len(table) + 1.6))
     for y, (low, high, score) in enumerate(zip(table["low"], table["high"], table["score"], strict=True)):
@@ -209,9 +166,3 @@ def photos(images: Sequence, titles: Sequence[str] | None = None) -> Figure:
         ax.set_title(titles[i] if titles else "", fontsize=9, wrap=True)
         ax.axis("off")
     return figure
-
-
-def _need(table: pd.DataFrame, columns: Sequence[str]) -> None:
-    missing = [column for column in columns if column not in table]
-    if missing or table.empty:
-        raise BadInput(f"table: {'is empty' if table.empty else 'lacks ' + ', '.join(missing)}")
