@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 from .errors import BadInput
 
@@ -44,3 +45,15 @@ def one_of(value: str, name: str, allowed: Sequence[str]) -> str:
     if value not in allowed:
         raise BadInput(f"{name}: got {value!r}; wanted one of {', '.join(allowed)}")
     return value
+
+
+def aligned(values, index, name: str):
+    """Rows of pandas input in the order of ``index``; anything else as it is. Raises BadInput if the labels differ."""
+    if index is None or not isinstance(values, (pd.Series, pd.DataFrame)):
+        return values
+    if not index.is_unique or not values.index.is_unique:
+        raise BadInput(f"{name}: index has the same label twice; rows can not be joined")
+    differ = index.symmetric_difference(values.index)
+    if len(differ):
+        raise BadInput(f"{name}: rows do not match; in one of the two only: {', '.join(map(str, differ[:5]))}")
+    return values.loc[index].to_numpy()
