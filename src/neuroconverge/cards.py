@@ -8,6 +8,7 @@ from .datasets.registry import rows
 SOURCES = {
     "package": "inside a published package",
     "github": "public repository, pinned commit",
+    "openneuro": "public archive (OpenNeuro), fetched where there is a network",
     "rebuild": "rebuilt from a public repository, pinned commit",
     "mirror": "mirror folder only",
 }

@@ -106,6 +106,8 @@ def _obtain(row: Row, target: Path) -> None:
             raise sources.SourceFailed(f"only from a mirror folder ({row.locator})")
         if row.source == "github":
             sources.from_github(row, part)
+        elif row.source == "openneuro":
+            sources.from_openneuro(row, part)
         elif row.source == "package":
             sources.from_package(row, part, keep=_keep)
         else:

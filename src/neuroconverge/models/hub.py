@@ -43,6 +43,7 @@ def load(id: str, device: str):
     folder = snapshot(id)
     from transformers import AutoConfig
 
+    from .causal import CausalLM
     from .text import LOCAL, TextModel
     from .vision import HubVision
 
@@ -55,7 +56,7 @@ def load(id: str, device: str):
         kind = "vision"
     repository = id[3:].partition("@")[0]
     facts = Info(id, kind, "hub", repository, folder.name, note="Licence and citation: see the model's page.")
-    model = (HubVision if kind == "vision" else TextModel)(facts, folder, device)
+    model = {"vision": HubVision, "text": TextModel, "causal": CausalLM}[kind](facts, folder, device)
     one = model.embed([Image.new("RGB", (64, 64))] if kind == "vision" else ["one"])
     model.info = replace(
         facts,

@@ -46,6 +46,8 @@ class TextModel(TorchModel):
         super().__init__(info, from_folder(loader, folder), device)
         with quiet():
             self.tokenizer = AutoTokenizer.from_pretrained(folder, **LOCAL)
+        begin = self.tokenizer.bos_token_id
+        self.begin = self.tokenizer.eos_token_id if begin is None else begin
         config = self.network.config
         limits = (self.tokenizer.model_max_length, getattr(config, "max_position_embeddings", 10**9))
         self.window = info.window or min(limits)
@@ -61,9 +63,7 @@ class TextModel(TorchModel):
         encoded = self.tokenizer(texts, verbose=False)["input_ids"]
         special = self.tokenizer.num_special_tokens_to_add()
         if self.causal:
-            begin = self.tokenizer.bos_token_id
-            begin = self.tokenizer.eos_token_id if begin is None else begin
-            encoded = [ids if ids[:1] == [begin] else [begin, *ids] for ids in encoded]
+            encoded = [ids if ids[:1] == [self.begin] else [self.begin, *ids] for ids in encoded]
             special = max(special, 1)
         for i, ids in enumerate(encoded):
             if len(ids) <= special:
