@@ -12,7 +12,7 @@ from neuroconverge.datasets.registry import rows
 from neuroconverge.errors import BadInput, DataUnavailable, UnknownName
 from neuroconverge.experiments import images92
 
-ALL = sorted(experiments.all_experiments())
+ALL = sorted(experiments.recorded_names())
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -8,7 +8,22 @@ from .errors import BadInput, CacheError, DataUnavailable, NeuroconvergeError, U
 
 __version__ = "0.1.0"
 
-_SUBMODULES = ("claims", "datasets", "encoding", "experiments", "models", "plotting", "rsa", "simulate", "splits")
+_SUBMODULES = (
+    "claims",
+    "datasets",
+    "decoding",
+    "encoding",
+    "experiments",
+    "ieeg",
+    "models",
+    "plotting",
+    "rsa",
+    "similarity",
+    "simulate",
+    "splits",
+    "stats",
+    "triplets",
+)
 __all__ = ["BadInput", "CacheError", "DataUnavailable", "NeuroconvergeError", "UnknownName", *_SUBMODULES]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import shutil
 from importlib.metadata import PackageNotFoundError, version
@@ -12,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from . import __version__, datasets, experiments
-from .errors import NeuroconvergeError, UnknownName
+from .errors import BadInput, NeuroconvergeError, UnknownName
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 console = Console()
@@ -76,16 +77,40 @@ def fetch(group: Annotated[str, typer.Argument(help="data set, or one file as gr
         typer.echo(path)
 
 
-@app.command()
-def run(name: Annotated[str, typer.Argument(help="experiment, see 'list'")]) -> None:
-    """Compute an experiment and print its table as CSV."""
-    typer.echo(experiments.get(name)().to_csv(index=False))
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def run(context: typer.Context, name: Annotated[str, typer.Argument(help="experiment, see 'list'")]) -> None:
+    """Compute an experiment and print its table as CSV.
+
+    Options go to the experiment: neuroconverge run ieeg_encoding --subject 08 --archive FOLDER
+    """
+    found = experiments.get(name)
+    typer.echo(found(**_options(found, context.args)).to_csv(index=False))
+
+
+def _options(found: experiments.Experiment, words: list[str]) -> dict:
+    """``--seed 3`` or ``--seed=3`` as arguments of the experiment, in the type of its default; raises BadInput."""
+    known = inspect.signature(found.function).parameters
+    given, rest = {}, list(words)
+    while rest:
+        key, equals, value = rest.pop(0).partition("=")
+        option = key.removeprefix("--").replace("-", "_")
+        if not key.startswith("--") or option not in known:
+            listed = ", ".join(f"--{one.replace('_', '-')}" for one in known) or "none"
+            raise BadInput(f"{key}: not an option of {found.name}; its options: {listed}")
+        if not equals and not rest:
+            raise BadInput(f"{key}: wanted a value after it")
+        value, default = value if equals else rest.pop(0), known[option].default
+        try:
+            given[option] = type(default)(value) if isinstance(default, (int, float)) else value
+        except ValueError:
+            raise BadInput(f"{key}: got {value!r}; wanted {type(default).__name__}") from None
+    return given
 
 
 @app.command()
 def record(names: Some = None) -> None:
     """Recompute experiments and keep their tables as the recorded results."""
-    for name in names or experiments.all_experiments():
+    for name in names or experiments.recorded_names():
         with console.status(name):
             table = experiments.record(name)
         console.print(f"{name}: {len(table)} rows recorded")
@@ -95,7 +120,7 @@ def record(names: Some = None) -> None:
 def verify(names: Some = None) -> None:
     """Recompute experiments and compare them with the record; fails when they differ."""
     failed = False
-    for name in names or experiments.all_experiments():
+    for name in names or experiments.recorded_names():
         problems = experiments.mismatch(name)
         failed |= bool(problems)
         console.print(f"{name}: " + ("; ".join(problems) if problems else "equals the record"))

@@ -11,6 +11,18 @@ from rsatoolbox.rdm import RDMs
 from .checks import as_array
 from .errors import BadInput
 from .rdms import MIN_STIMULI, rdm
+from .simulate_podcast import SimulatedRecording, podcast_subject
+from .simulate_triplets import sparse_embedding, triplet_choices
+
+__all__ = [
+    "SimulatedRecording",
+    "SimulatedStudy",
+    "podcast_subject",
+    "rsa_study",
+    "sparse_embedding",
+    "subjects",
+    "triplet_choices",
+]
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,18 @@ from ..datasets.registry import rows
 from ..errors import BadInput, CacheError, DataUnavailable, UnknownName
 
 RESULTS = Path(__file__).parent.parent / "results"
-MODULES = ("images92", "ceilings")
+MODULES = (
+    "images92",
+    "ceilings",
+    "decoding",
+    "decoding_words",
+    "published",
+    "layers",
+    "context",
+    "ieeg",
+    "speech",
+    "eeg",
+)
 # Recomputed embeddings differ in the last digits between processors; scores then move in the fifth.
 TOLERANCE = 2e-3
 
@@ -34,11 +45,14 @@ _registry: dict[str, Experiment] = {}
 
 
 class Experiment:
-    """A function that returns a result table, with the data it needs and the claims it speaks to."""
+    """A function that returns a result table, with the data it needs and the claims it speaks to.
 
-    def __init__(self, function: Callable[[], pd.DataFrame], needs: Sequence[str], claims: Sequence[str]):
+    ``recorded``: whether its table is kept with the package; False where the data could not be had for that.
+    """
+
+    def __init__(self, function: Callable[..., pd.DataFrame], needs: Sequence[str], claims=(), recorded: bool = True):
         functools.update_wrapper(self, function)
-        self.function, self.needs, self.claims = function, tuple(needs), tuple(claims)
+        self.function, self.needs, self.claims, self.recorded = function, tuple(needs), tuple(claims), recorded
         self.name = function.__name__
 
     def __call__(self, **arguments) -> pd.DataFrame:
@@ -50,8 +64,10 @@ class Experiment:
         try:
             result = self.function()
             sources = dict.fromkeys(need.partition("/")[0].removeprefix("model-") for need in self.needs)
-            said = f"Computed now in {time.perf_counter() - start:.0f} s from {', '.join(sources)}."
+            said = f"Computed now in {time.perf_counter() - start:.0f} s from {', '.join(sources) or 'simulations'}."
         except (DataUnavailable, CacheError) as error:
+            if not self.recorded:
+                raise DataUnavailable(f"{self.name} has no recorded result to fall back on. {error}") from error
             result, provenance = recorded(self.name)
             reason = str(error).splitlines()[0].split(" is neither")[0].split(" (")[0]
             said = (
@@ -73,11 +89,11 @@ class Experiment:
         }
 
 
-def experiment(needs: Sequence[str], claims: Sequence[str] = ()) -> Callable[[Callable], Experiment]:
+def experiment(needs: Sequence[str], claims: Sequence[str] = (), recorded: bool = True) -> Callable:
     """Register a function as an experiment; ``needs`` are data groups or ``group/file`` names."""
 
-    def register(function: Callable[[], pd.DataFrame]) -> Experiment:
-        made = Experiment(function, needs, claims)
+    def register(function: Callable[..., pd.DataFrame]) -> Experiment:
+        made = Experiment(function, needs, claims, recorded)
         _registry[made.name] = made
         return made
 
@@ -89,6 +105,11 @@ def all_experiments() -> dict[str, Experiment]:
     for module in MODULES:
         importlib.import_module(f"{__name__}.{module}")
     return dict(_registry)
+
+
+def recorded_names() -> list[str]:
+    """Names of the experiments whose tables are kept with the package."""
+    return [name for name, found in all_experiments().items() if found.recorded]
 
 
 def get(name: str) -> Experiment:
