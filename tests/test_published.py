@@ -172,6 +172,26 @@ def test_no_support_for_an_earlier_peak():
     assert depth["near_best"].between(0.3, 0.4).all()
 
 
+def test_damage_takes_words_away_and_overlap_is_no_convergence():
+    table = experiments.recorded("layer_cka_tests")[0]
+    found = table[table["layer"] == 20].set_index(["state", "reference"])
+    word, text, own, twin = (layers.REFERENCES[i] for i in range(4))
+    damage = ["intact", "noise 0.1", "noise 0.2", "noise 0.4", "untrained"]
+    assert found["bits_per_word"].xs(word, level="reference")[damage[:4]].is_monotonic_increasing
+    assert found["cka"].xs(word, level="reference")[damage].is_monotonic_decreasing
+    assert found["cka"].xs(own, level="reference")[damage[1:4]].is_monotonic_decreasing
+    assert found.loc[("untrained", text), "cka"] > found.loc[("intact", text), "cka"]
+    assert found.loc[("untrained", text), "p"] > 0.05 > found.loc[("intact", text), "p"]
+    assert (
+        found.loc[("untrained", twin), "cka"]
+        > 0.85
+        > found.drop(index=own, level="reference")
+        .drop(index=["untrained", "untrained, other seed"], level="state")["cka"]
+        .max()
+    )
+    assert (table["plain"] > table["cka"]).all()
+
+
 def test_where_words_and_loudness_are_read():
     real("podcast_regions")
     scores = published.podcast_decoding().set_index(["task", "rule", "unit"]).sort_index()["score"]

@@ -124,7 +124,9 @@ def recorded(name: str) -> tuple[pd.DataFrame, dict]:
     table, note = RESULTS / f"{name}.csv", RESULTS / f"{name}.json"
     if not table.exists() or not note.exists():
         raise UnknownName("recorded result", name, [path.stem for path in RESULTS.glob("*.csv")])
-    return pd.read_csv(table), json.loads(note.read_text(encoding="utf-8"))
+    # "null" and "none" are labels here, and only an empty field is missing.
+    made = pd.read_csv(table, keep_default_na=False, na_values=[""])
+    return made, json.loads(note.read_text(encoding="utf-8"))
 
 
 def record(name: str) -> pd.DataFrame:

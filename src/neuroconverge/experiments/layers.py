@@ -148,9 +148,7 @@ def story_states() -> tuple[dict[str, np.ndarray], dict[str, float], dict[str, n
     """
     words = podcast_words()["word"].tolist()[: N_WORDS + CONTEXT]
     glove, minilm, base = (models.load(name) for name in ("glove-50", "minilm-l6", NETWORK))
-    known = [bool(word.strip()) and len(glove._split(word)) > len(glove.missing([word])[0]) for word in words]
-    use = np.flatnonzero(known)
-    use = use[use >= CONTEXT]
+    use = np.array([i for i, lacks in enumerate(glove.missing(words)) if i >= CONTEXT and not lacks])
     states, bits = {}, {}
     for name in ("intact", *(f"noise {noise:g}" for noise in DAMAGE), "untrained", "untrained, other seed"):
         twin = _twin(base, name)

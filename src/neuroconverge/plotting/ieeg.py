@@ -22,7 +22,7 @@ def brain_plot(electrodes: pd.DataFrame, values=None, label: str = "distance fro
     from nilearn.plotting import plot_markers
 
     places, values = _places(electrodes, values)
-    figure = plt.figure(figsize=(9.4, 3.4))
+    figure = plt.figure(figsize=(9.4, 3.4), layout="none")
     plot_markers(
         values, places, node_cmap="cividis", node_size=11, display_mode="lzr", figure=figure, node_vmin=values.min()
     )
