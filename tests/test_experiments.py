@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -159,3 +160,13 @@ def test_most_of_the_score_is_knowledge_of_kinds():
 def test_naive_layer_choice_is_never_below_the_nested_one():
     choice, _ = experiments.recorded("layer_choice")
     assert (choice["naive"] >= choice["nested"]).all() and (choice["naive"] - choice["nested"]).max() > 0.02
+
+
+def test_the_word_null_is_a_label_and_no_gap(tmp_path, monkeypatch):
+    monkeypatch.setattr(experiments, "RESULTS", tmp_path)
+    made = experiments.get("caption_agreement")
+    monkeypatch.setattr(made, "function", lambda: pd.DataFrame({"truth": ["null", "planted"], "x": [np.nan, 1.0]}))
+    experiments.record("caption_agreement")
+    table, _ = experiments.recorded("caption_agreement")
+    assert list(table["truth"]) == ["null", "planted"] and list(table["x"].isna()) == [True, False]
+    assert experiments.mismatch("caption_agreement") == []

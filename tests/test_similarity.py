@@ -11,6 +11,7 @@ import torch
 from scipy.signal import lfilter
 
 from neuroconverge import BadInput, similarity
+from neuroconverge.encoding_stats import moved_rows
 from neuroconverge.similarity import cka, cka_matrix, permutation_test
 
 
@@ -85,6 +86,22 @@ def test_permutation_null_rejects_at_five_percent(kind):
     assert abs((p <= 0.05).mean() - 0.05) < 0.02
     shared = noise(40, 10)
     assert permutation_test(shared, shared + noise(40, 10, 1), 199, kind="shuffle").p == 0.005
+
+
+@pytest.mark.parametrize("n", [12, 17])
+@pytest.mark.parametrize("kind", similarity.KINDS)
+def test_null_is_the_cka_of_moved_rows(n, kind):
+    X, Y = noise(n, 3), noise(n, 4, 1)
+    if kind == "shuffle":
+        rng = np.random.default_rng(5)
+        orders = [rng.permutation(n) for _ in range(6)]
+    else:
+        orders = moved_rows(n, 6, kind, seed=5, block=None if kind == "circular" else max(n // 20, 1))
+    expected = [cka(X, Y[order]) for order in orders]
+    found = permutation_test(X, Y, 6, seed=5, kind=kind)
+    assert found.null_mean == pytest.approx(np.mean(expected), abs=1e-10)
+    assert found.null_95 == pytest.approx(np.quantile(expected, 0.95), abs=1e-10)
+    assert found.p == (1 + np.sum(np.array(expected) >= found.score)) / 7
 
 
 def test_ordered_rows_need_the_circular_null():

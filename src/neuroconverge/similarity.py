@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.fft import irfft, rfft
 
 from .checks import aligned, as_array, one_of
 from .encoding_stats import moved_rows
@@ -72,12 +73,13 @@ def permutation_test(
         raise BadInput(f"n_perm: got {n_perm}, wanted at least 1")
     left, right = (_centred_gram(x, debiased) for x in pair)
     scale = np.linalg.norm(left) * np.linalg.norm(right)
-    if kind == "shuffle":
-        rng = np.random.default_rng(seed)
-        orders = (rng.permutation(n) for _ in range(n_perm))
+    if kind == "circular":
+        null = _turned(left, right)[moved_rows(n, n_perm, kind, seed, least)[:, 0]] / scale
     else:
-        orders = moved_rows(n, n_perm, kind, seed, least)
-    null = np.array([np.vdot(left, right[np.ix_(order, order)]) for order in orders]) / scale
+        rng = np.random.default_rng(seed)
+        shuffled = (rng.permutation(n) for _ in range(n_perm))
+        orders = shuffled if kind == "shuffle" else moved_rows(n, n_perm, kind, seed)
+        null = np.array([np.vdot(left, right[np.ix_(order, order)]) for order in orders]) / scale
     score = float(np.vdot(left, right) / scale)
     p = (1 + (null >= score - 1e-12).sum()) / (1 + n_perm)
     return Null(score, float(p), float(null.mean()), float(np.quantile(null, 0.95)), n, n_perm)
@@ -151,3 +153,15 @@ def _centred_gram(x: np.ndarray, debiased: bool) -> np.ndarray:
         gram += rows.sum() / (n - 1) - rows[:, None] - rows
         np.fill_diagonal(gram, 0.0)
     return gram
+
+
+def _turned(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Sum of left[i, j] right[i + lag, j + lag], rows and columns in a circle, for every lag (n,) at once.
+
+    A turn moves every diagonal along itself, so each is one circular correlation, done by Fourier transform.
+    """
+    n = len(left)
+    rows = np.arange(n)
+    across = (rows + rows[:, None]) % n  # row d: columns of the diagonal j = i + d
+    spectra = [rfft(gram[rows, across], axis=1) for gram in (left, right)]
+    return irfft((spectra[0].conj() * spectra[1]).sum(0), n)
