@@ -32,7 +32,6 @@ TABLES = tuple(
     for one in PODCAST_SUBJECTS
     for table in ("space-MNI152NLin2009aSym_electrodes", "task-podcast_channels")
 )
-RECORDING = (*WORDS, "podcast_highgamma")
 
 
 def confounds(words: pd.DataFrame) -> np.ndarray:
@@ -42,6 +41,18 @@ def confounds(words: pd.DataFrame) -> np.ndarray:
     gaps = np.clip(np.diff(onsets, prepend=onsets[0]), -1, 2)
     letters = words["word"].str.len().to_numpy()
     return np.column_stack([letters, last - onsets, gaps, np.roll(gaps, -1), near.sum(1), onsets])
+
+
+def static_vectors(words: list[str]) -> np.ndarray:
+    """GloVe vectors of words as printed (words, 50); one that GloVe lacks gets the mean of the others."""
+    glove = models.load("glove-50")
+    known = np.array([len(missing) == 0 for missing in glove.missing(words)])
+    if not known.any():
+        raise BadInput("words: GloVe knows none of them")
+    made = np.empty((len(words), glove.info.dim), np.float32)
+    made[known] = glove.embed([word for word, there in zip(words, known, strict=True) if there])
+    made[~known] = made[known].mean(0)
+    return made
 
 
 @experiment(
@@ -72,10 +83,11 @@ def ieeg_encoding(
     facts = confounds(words)
     shares = ieeg.unique_r2(states, answers, pairs, found, facts, gap=GAP_WORDS)
     rivals = {"untrained": models.word_states(models.randomise(network, seed), text, context)}
-    rivals |= {"static": models.load("glove-50").vectors(text)[None], "confounds": facts[None]}
+    rivals |= {"static": static_vectors(text)[None], "confounds": facts[None]}
     for name, rival in rivals.items():
         table[name] = ieeg.peaks(ieeg.encode(rival, answers, pairs, gap=GAP_WORDS), shifts, table.index)["score"]
-    table["unique_r2"], table["p"] = shares["model"].to_numpy(), ieeg.significant(*series, seed=seed)
+    table["unique_r2"] = shares["model"].to_numpy()
+    table["p"] = ieeg.significant(*series, n=min(1000, len(words) // 2), seed=seed)
     table["distance_mm"], table["hemisphere"] = ieeg.auditory_distance(data.electrodes), data.electrodes["hemisphere"]
     about = {"recording": "SIMULATED" if data.simulated else "measured", "subject": data.subject, "n_words": len(words)}
     table = table.assign(model=network.info.id, **about).reset_index()
@@ -136,13 +148,10 @@ def simulated_ieeg_hierarchy() -> pd.DataFrame:
         kept = table if truth == "null" else table[table["predictive"]]
         for value in ("layer", "layer_mean", "lag_s"):
             planted = "planted_lag_s" if value == "lag_s" else "planted_layer"
-            row = ieeg.hierarchy(kept, value).to_dict() | {
-                "score": table["score"].mean(),
-                "naive": table["naive"].mean(),
-            }
-            recovered = np.nan if truth == "null" else kept[value].corr(kept[planted])
-            share = table["predictive"].mean()
-            rows.append({"SIMULATED": truth} | row | {"recovered_r": recovered, "share_predictive": share})
+            row = {"SIMULATED": truth} | ieeg.hierarchy(kept, value).to_dict()
+            row |= {"score": table["score"].mean(), "naive": table["naive"].mean()}
+            row["recovered_r"] = np.nan if truth == "null" else kept[value].corr(kept[planted])
+            rows.append(row | {"share_predictive": table["predictive"].mean()})
     return pd.DataFrame(rows)
 
 
@@ -169,16 +178,7 @@ def simulated_ieeg_lags() -> pd.DataFrame:
         far = table["distance_mm"].to_numpy() > table["distance_mm"].median()
         for place, which in {"near": ~far, "far": far}.items():
             mean, error = curves[which].mean(0), curves[which].std(0, ddof=1) / np.sqrt(which.sum())
-            rows += [
-                {
-                    "SIMULATED": truth,
-                    "place": place,
-                    "lag_s": lag,
-                    "score": m,
-                    "low": m - 1.96 * e,
-                    "high": m + 1.96 * e,
-                }
-                | {"n_electrodes": int(which.sum())}
-                for lag, m, e in zip(LAGS_S, mean, error, strict=True)
-            ]
-    return pd.DataFrame(rows)
+            curve = {"lag_s": LAGS_S, "score": mean, "low": mean - 1.96 * error, "high": mean + 1.96 * error}
+            curve["n_electrodes"] = int(which.sum())
+            rows.append(pd.DataFrame({"SIMULATED": truth, "place": place} | curve))
+    return pd.concat(rows, ignore_index=True)
