@@ -153,6 +153,38 @@ def test_bootstrap_is_centred_on_the_score_and_covers_it(group):
     assert table.equals(again)
 
 
+def test_intervals_stay_inside_zero_and_one():
+    spread = 0.05 * rng().standard_normal((3, 50, 3))
+    table = crossed_table({"model": list("abc")}, np.array([0.98, 0.5, 1.0]), *spread, 10, 20, 190)
+    assert (table["low"] >= 0).all() and (table["high"] <= 1).all()
+    assert (table["low"] <= table["score"]).all() and (table["score"] <= table["high"]).all()
+    half = (table.loc[1, "high"] - table.loc[1, "low"]) / 2
+    assert half == pytest.approx(2.262 * table.loc[1, "se"], rel=0.05), "far from the ends, the usual t interval"
+
+
+def test_differences_share_their_draws():
+    shared = rng(2).standard_normal((20, 8))
+    brain, model = rdms(20, 6, shared, 1.5, 3), rdms(20, 3, shared, 1.0, 4, key="model")
+    table = decoding.similarity_differences(model, brain, [("model 0", "model 1"), ("model 2", "model 2")], n_boot=60)
+    each = decoding.similarity_bootstrap(model, brain, n_boot=60)
+    assert table["difference"].to_list() == pytest.approx([each["score"][0] - each["score"][1], 0])
+    assert table.loc[0, "se"] < np.hypot(each["se"][0], each["se"][1]) and table.loc[1, "se"] == 0
+    assert table.loc[0, "low"] < table.loc[0, "difference"] < table.loc[0, "high"] and 0 < table.loc[0, "p"] <= 1
+
+
+def test_planted_difference_is_found_and_its_sign_kept():
+    shared = rng(5).standard_normal((30, 8))
+    brain = rdms(30, 8, shared, 1.0, 6)
+    near, far = (rdms(30, 1, shared, noise, 7).get_vectors()[0] for noise in (0.5, 3.0))
+    both = RDMs(
+        np.array([near, far]),
+        rdm_descriptors={"model": ["near", "far"]},
+        pattern_descriptors=dict(brain.pattern_descriptors),
+    )
+    table = decoding.similarity_differences(both, brain, [("near", "far"), ("far", "near")], group=True, n_boot=60)
+    assert table.loc[0, "low"] > 0 and table.loc[1, "high"] < 0 and table["p"].max() < 0.05
+
+
 def test_interval_covers_the_score_of_new_people_and_new_items():
     # The truth is the mean score over many studies with other people and other items.
     made = [study(seed) for seed in range(60)]
@@ -367,6 +399,7 @@ CASES = {
     "constant": (lambda: decoding.similarity_decoding(np.ones(28), R.get_vectors()), "constant"),
     "mapping": (lambda: decoding.similarity_decoding(R, R, within={"item 0": 1}), "no group for item 1"),
     "one person": (lambda: decoding.similarity_bootstrap(R, R, n_boot=5), "one person only"),
+    "pairs": (lambda: decoding.similarity_differences(R, R, [("a", "b")]), "pairs: no model a, b; there are model 0"),
     "candidates": (lambda: decoding.profile_scores(R, np.ones((2, 7)), [0, 1]), "profiles, item"),
     "n_boot": (lambda: item_counts(1, 9, rng(), 3), "n_boot, items: 1 samples"),
 }
@@ -388,4 +421,4 @@ def test_constant_voxels_and_dimensions_are_harmless():
 
 def test_table_of_one_person_is_refused():
     with pytest.raises(BadInput, match="one person"):
-        crossed_table({"model": ["a"]}, np.ones(1), *np.ones((3, 4, 1)), 1, 10)
+        crossed_table({"model": ["a"]}, np.ones(1), *np.ones((3, 4, 1)), 1, 10, 45)

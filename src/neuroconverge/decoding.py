@@ -14,7 +14,14 @@ import numpy as np
 
 from . import splits
 from .checks import aligned, as_array, one_of
-from .decoding_rdms import profile_scores, similarity_bootstrap, similarity_decoding, similarity_null, subject_scores
+from .decoding_rdms import (
+    profile_scores,
+    similarity_bootstrap,
+    similarity_decoding,
+    similarity_differences,
+    similarity_null,
+    subject_scores,
+)
 from .decoding_stats import (
     accuracy_table,
     group_codes,
@@ -47,6 +54,7 @@ __all__ = [
     "shuffled_pairing_null",
     "similarity_bootstrap",
     "similarity_decoding",
+    "similarity_differences",
     "similarity_null",
     "subject_scores",
     "wins",

@@ -15,7 +15,15 @@ from scipy.spatial.distance import squareform
 from threadpoolctl import threadpool_limits
 
 from .checks import as_array
-from .decoding_stats import crossed_table, group_codes, item_counts, pairings, tested_pairs, wins_of
+from .decoding_stats import (
+    crossed_differences,
+    crossed_table,
+    group_codes,
+    item_counts,
+    pairings,
+    tested_pairs,
+    wins_of,
+)
 from .errors import BadInput
 from .rdms import model_names, one_per_subject, paired, vectors_of
 
@@ -64,6 +72,30 @@ def similarity_bootstrap(
     ``group``: decode the mean RDM of the people, averaged anew for each draw, instead of the mean score of single
     people. Columns: ``model, score, low, high, se, n_subjects, n_stimuli, n_pairs``. Variance: Schuett 2023.
     """
+    draws = _bootstrap(models, brain, within, group, n_boot, seed)
+    return crossed_table({"model": model_names(models)}, **draws)
+
+
+def similarity_differences(
+    models, brain, pairs: Sequence[tuple[str, str]], within=None, group: bool = False, n_boot: int = 300, seed: int = 0
+) -> pd.DataFrame:
+    """Accuracy of one model less that of another, for pairs of names; the same draws for both.
+
+    Columns: ``first, second, difference, low, high`` (95 %), ``se, n_subjects, n_stimuli, p`` (two-sided). Other
+    arguments as in ``similarity_bootstrap``.
+    """
+    names = model_names(models)
+    unknown = sorted({name for pair in pairs for name in pair} - set(names))
+    if unknown or not len(pairs):
+        raise BadInput(f"pairs: no model {', '.join(unknown)}; there are {', '.join(names)}")
+    first, second = np.array([(names.index(a), names.index(b)) for a, b in pairs]).T
+    labels = {"first": [a for a, _ in pairs], "second": [b for _, b in pairs]}
+    draws = _bootstrap(models, brain, within, group, n_boot, seed)
+    return crossed_differences(labels, first, second, **draws)
+
+
+def _bootstrap(models, brain, within, group: bool, n_boot: int, seed: int) -> dict:
+    """Scores (models,) and three bootstraps of them (n_boot, models): people and items, people alone, items alone."""
     one_per_subject(brain)
     left, people, codes = _matrices(brain, models, within)
     (n_people, n), rng = people.shape[:2], np.random.default_rng(seed)
@@ -76,9 +108,8 @@ def similarity_bootstrap(
         who = np.vstack([drawn[b : b + 1], equal])
         draws[b] = _mixed(left[:, *at], people[:, *at], weight, allowed[at], who, group)
     full, *over_people = _mixed(left, people, np.ones(n), allowed, np.vstack([equal, drawn]), group)
-    names = {"model": model_names(models)}
-    table = crossed_table(names, full, draws[:, 0], np.array(over_people), draws[:, 1], n_people, n)
-    return table.assign(n_pairs=int(allowed.sum() / 2))
+    parts = {"full": full, "both": draws[:, 0], "people": np.array(over_people), "items": draws[:, 1]}
+    return parts | {"n_people": n_people, "n_items": n, "n_pairs": int(allowed.sum() / 2)}
 
 
 def profile_scores(brain, profiles, item: Sequence[int]) -> np.ndarray:
@@ -116,27 +147,33 @@ def _shares(models, brains, weight, allowed) -> np.ndarray:
     pairs = allowed * np.outer(weight, weight)
     total, out = pairs.sum(), np.full((len(models), len(brains)), np.nan)
     if total:
-        left, right = [[_sums(matrix, weight) for matrix in _centred(part)] for part in (models, brains)]
         size = np.maximum(weight.sum() - weight[:, None] - weight, 1.0)
+        left, right = ([_profile(matrix, weight, size) for matrix in _centred(part)] for part in (models, brains))
         for m, model in enumerate(left):
             for b, brain in enumerate(right):
-                out[m, b] = (wins_of(_margins(brain, model, weight, size)) * pairs).sum() / total
+                out[m, b] = (wins_of(_margins(brain, model, weight)) * pairs).sum() / total
     return out
 
 
-def _sums(matrix: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-    """An RDM, and sum and sum of squares of row i without item j (n, n)."""
-    return matrix, [(matrix**power) @ weight[:, None] - matrix**power * weight for power in (1, 2)]
+def _profile(matrix: np.ndarray, weight: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, ...]:
+    """What all comparisons of an RDM share, for row i without item j (n, n).
+
+    The RDM; sum of the row; one over its spread, 0 if flat; and how far rows i and j differ in their scaled means.
+    """
+    sums, squares = ((matrix**power) @ weight[:, None] - matrix**power * weight for power in (1, 2))
+    variance = squares - sums**2 / size
+    scale = np.where(variance > 1e-12 * squares, 1 / np.sqrt(np.maximum(variance, 1e-300)), 0)
+    mean = sums * scale / size
+    return matrix, sums, scale, mean - mean.T
 
 
-def _margins(brain, model, weight, size) -> np.ndarray:
-    """For items i, j (n, n): agreement of both true pairings less that of both swapped ones."""
-    (left, first), (right, second) = brain, model
+def _margins(brain, model, weight) -> np.ndarray:
+    """For items i, j (n, n): agreement of both true pairings less that of both swapped ones, by Pearson's r."""
+    (left, sums, spread, _), (right, _, scale, shift) = brain, model
     products = (left * weight) @ right.T  # the diagonals are 0, so items i and j are left out where rows differ
     own = np.diag(products)[:, None] - left * right * weight
-    true = _correlation(own, first, second, size)
-    swapped = _correlation(products, first, [part.T for part in second], size)
-    return true + true.T - swapped - swapped.T
+    half = spread * (own * scale - products * scale.T - sums * shift)
+    return half + half.T
 
 
 def _correlation(products, first, second, size) -> np.ndarray:

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit, logit
 
 from .checks import as_array
 from .errors import BadInput
-from .resampling import interval, two_factor_variance
+from .resampling import interval, p_greater, two_factor_variance
 
 TIE = 1e-9  # similarities nearer than this are equal; identical labels differ by rounding only
 
@@ -87,15 +88,36 @@ def person_scores(wins, within=None) -> np.ndarray:
     return share_won(wins, tested_pairs(group_codes(within, wins.shape[-1])).astype(float))
 
 
-def crossed_table(names: Mapping, full, both, people, items, n_people: int, n_items: int) -> pd.DataFrame:
-    """Scores (rows,) with 95 % t intervals from three bootstraps (n_boot, rows) of Schuett 2023."""
+def crossed_table(names: Mapping, full, both, people, items, n_people: int, n_items: int, n_pairs: int):
+    """Accuracies (rows,) with 95 % intervals from three bootstraps (n_boot, rows) of Schuett 2023.
+
+    t-distributed on the logit scale, so that no interval leaves 0 to 1.
+    """
+    variance = _variance(both, people, items, n_people, n_items)
+    inside = np.clip(full, 1e-6, 1 - 1e-6)
+    low, high = interval(logit(inside), variance / (inside * (1 - inside)) ** 2, min(n_people, n_items) - 1)
+    found = {"score": full, "low": np.minimum(expit(low), full), "high": np.maximum(expit(high), full)}
+    counts = {"n_subjects": n_people, "n_stimuli": n_items, "n_pairs": n_pairs}
+    return pd.DataFrame({**names, **found, "se": np.sqrt(variance), **counts})
+
+
+def crossed_differences(
+    names: Mapping, first, second, full, both, people, items, n_people: int, n_items: int, n_pairs: int
+):
+    """Differences between rows ``first`` and ``second`` of the same bootstraps, with 95 % intervals and two-sided p."""
+    full, both, people, items = (part[..., first] - part[..., second] for part in (full, both, people, items))
+    variance, dof = _variance(both, people, items, n_people, n_items), min(n_people, n_items) - 1
+    low, high = interval(full, variance, dof)
+    found = {"difference": full, "low": low, "high": high, "se": np.sqrt(variance)}
+    counts = {"n_subjects": n_people, "n_stimuli": n_items, "n_pairs": n_pairs}
+    return pd.DataFrame({**names, **found, **counts, "p": 2 * p_greater(np.abs(full), variance, dof)})
+
+
+def _variance(both, people, items, n_people: int, n_items: int) -> np.ndarray:
     if n_people < 2:
         raise BadInput("brain: one person only; an interval over people needs at least two")
-    spread = [np.nanvar(part, axis=0, ddof=1) for part in (both, people, items)]
-    variance = two_factor_variance(*spread, n_people, n_items)
-    low, high = interval(full, variance, min(n_people, n_items) - 1)
-    found = {"score": full, "low": low, "high": high, "se": np.sqrt(variance)}
-    return pd.DataFrame({**names, **found, "n_subjects": n_people, "n_stimuli": n_items})
+    parts = [np.nanvar(part, axis=0, ddof=1) for part in (both, people, items)]
+    return two_factor_variance(*parts, n_people, n_items)
 
 
 def accuracy_table(
@@ -105,7 +127,7 @@ def accuracy_table(
 
     ``wins``: model -> (people, items, items), as ``decoding.wins`` gives for each person; no item meets its own copy,
     and the decoders are not fitted anew. ``null``: model -> (n_perm, people); adds ``null_mean`` and the one-sided p
-    of the mean over people. Columns: ``model, score, low, high, se, n_subjects, n_stimuli``.
+    of the mean over people. Columns: ``model, score, low, high, se, n_subjects, n_stimuli, n_pairs``.
     """
     stacked = np.stack([as_array(values, f"wins[{name!r}]", 3) for name, values in wins.items()])
     n_people, n = stacked.shape[1:3]
@@ -117,7 +139,8 @@ def accuracy_table(
     each = np.einsum("mpib,bi->bmp", each, counts) / np.einsum("bi,ij,bj->b", counts, allowed, counts)[:, None, None]
     full = share_won(stacked, allowed)
     both, over_people = np.einsum("bmp,bp->bm", each, people), people @ full.T
-    table = crossed_table({"model": list(wins)}, full.mean(1), both, over_people, each.mean(2), n_people, n)
+    counts = {"n_people": n_people, "n_items": n, "n_pairs": int(allowed.sum() / 2)}
+    table = crossed_table({"model": list(wins)}, full.mean(1), both, over_people, each.mean(2), **counts)
     if null is None:
         return table
     shuffled = np.column_stack([np.asarray(null[name]).mean(1) for name in wins])

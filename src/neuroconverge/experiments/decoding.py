@@ -57,13 +57,30 @@ def similarity_decoding() -> pd.DataFrame:
         people = brain(name)
         for pairs, within in (("all", None), ("within kinds", kinds)):
             single, half = between_people(people, within)
-            table = decoding.similarity_bootstrap(rdms, people, within, group=True, n_boot=100)
-            null = decoding.similarity_null(mean_rdm(people), rdms, 200, within, shuffle=within)[..., 0]
+            table = decoding.similarity_bootstrap(rdms, people, within, group=True, n_boot=200)
+            null = decoding.similarity_null(mean_rdm(people), rdms, 400, within, shuffle=within)[..., 0]
             tests = {"ceiling": half, "null_mean": null.mean(0), "p": decoding.p_value(table["score"], null)}
             tables.append(table.assign(brain=name, level="mean RDM", pairs=pairs, **tests))
             if within is None:
                 each = decoding.similarity_bootstrap(rdms, people, n_boot=100)
                 tables.append(each.assign(brain=name, level="single people", pairs=pairs, ceiling=single))
+    return pd.concat(tables, ignore_index=True)
+
+
+RIVALS = ("captions, GloVe", "captions, MiniLM untrained", "categories", "silhouette", "HMAX", "EfficientNet-lite0")
+
+
+@experiment(needs=(PHOTOS, *PEOPLE15, *WEIGHTS), claims=("F1b",))
+def similarity_rivals() -> pd.DataFrame:
+    """How much better the captions find the photographs than each rival does, in IT and in judgements."""
+    chosen = ("captions, MiniLM", *RIVALS)
+    rdms, kinds = rsa.pick(model_rdms(), chosen), images92().kinds
+    tables = []
+    for name in ("IT15", "behaviour"):
+        for pairs, within in (("all", None), ("within kinds", kinds)):
+            contests = [(chosen[0], rival) for rival in RIVALS]
+            table = decoding.similarity_differences(rdms, brain(name), contests, within, group=True, n_boot=300)
+            tables.append(table.assign(brain=name, level="mean RDM", pairs=pairs))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -26,7 +26,7 @@ from .images92 import all_captions, words
 
 def patterns(responses: pd.DataFrame) -> pd.DataFrame:
     """Responses with each word's pattern z-scored: its level is arbitrary in this source."""
-    return responses.sub(responses.mean(1), axis=0).div(responses.std(1), axis=0)
+    return responses.sub(responses.mean(axis=1), axis=0).div(responses.std(axis=1), axis=0)
 
 
 PEOPLE = {"Pereira": (pereira_words, PEREIRA_SUBJECTS), "Mitchell": (mitchell_nouns, MITCHELL_SUBJECTS)}
