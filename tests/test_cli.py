@@ -41,6 +41,27 @@ def test_run_record_verify(one_experiment):
     assert moved.exit_code == 1 and "a: differs by up to 1.0000, row 0" in moved.output
 
 
+def test_options_go_to_the_experiment_in_the_type_of_its_defaults(one_experiment):
+    def function(subject="08", seed=0, share=0.5, archive=None):
+        return pd.DataFrame({"subject": [subject], "seed": [seed], "share": [share], "archive": [archive]})
+
+    one_experiment.function = function
+    words = ["run", "tiny", "--subject", "03", "--seed=7", "--share", "0.25", "--archive", "a folder"]
+    assert run(cli.app, words).output.strip() == "subject,seed,share,archive\n03,7,0.25,a folder"
+    for wrong, message in (
+        (["--seeds", "7"], "--seeds: not an option of tiny; its options: --subject, --seed, --share, --archive"),
+        (["--seed", "x"], "--seed: got 'x'; wanted int"),
+        (["--seed"], "--seed: wanted a value after it"),
+        (["seed"], "seed: not an option"),
+    ):
+        assert message in str(run(cli.app, ["run", "tiny", *wrong]).exception)
+
+
+def test_what_cannot_be_recorded_is_left_out_of_record_and_verify(one_experiment):
+    one_experiment.recorded = False
+    assert run(cli.app, ["record"]).output == "" and run(cli.app, ["verify"]).exit_code == 0
+
+
 def test_fetch_prints_where_a_file_lies(monkeypatch, tmp_path):
     monkeypatch.setattr(datasets, "fetch", lambda name: tmp_path / name)
     monkeypatch.setattr(datasets, "fetch_group", lambda group: {"b": tmp_path / group / "b"})

@@ -56,6 +56,14 @@ def test_table_falls_back_on_the_record_and_says_so(monkeypatch, capsys):
     pd.testing.assert_frame_equal(table, experiments.recorded("noise_ceilings")[0])
 
 
+def test_an_experiment_with_no_recorded_result_says_so(monkeypatch):
+    found = experiments.get("ieeg_encoding")
+    assert not found.recorded and "ieeg_encoding" not in ALL
+    monkeypatch.setattr(found, "function", _unreachable)
+    with pytest.raises(DataUnavailable, match="ieeg_encoding has no recorded result to fall back on. net2brain78"):
+        found.table()
+
+
 def test_record_replaces_both_files_or_none(tmp_path, monkeypatch):
     monkeypatch.setattr(experiments, "RESULTS", tmp_path)
     made = experiments.get("caption_agreement")

@@ -6,13 +6,16 @@ fixed. benchmarks/ieeg.py repeats the small studies by the hundred.
 
 from __future__ import annotations
 
+from io import StringIO
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binom
 from sklearn.decomposition import PCA
+from typer.testing import CliRunner
 
-from neuroconverge import BadInput, ieeg, simulate
+from neuroconverge import BadInput, DataUnavailable, cli, datasets, ieeg, models, simulate
 from neuroconverge.encoding import RidgeCV
 
 LAGS = np.arange(0, 0.6, 0.1)
@@ -250,6 +253,32 @@ def test_the_permutation_keeps_its_level_exactly_where_patients_differ():
         table = pd.DataFrame(values | {"subject": np.repeat(list("abcd"), 8)})
         hits += ieeg.hierarchy(table, n_perm=200, seed=seed)["p_within"] < 0.05
     assert binom.ppf(0.0005, n, 0.05) <= hits <= binom.ppf(0.9995, n, 0.05)
+
+
+@pytest.mark.slow
+def test_the_command_runs_on_a_simulated_copy_of_the_archive(tmp_path):
+    """As a user types it, with the real model: SIMULATED patient 08 of whom layer 15 is planted at 0.2 s."""
+    pytest.importorskip("mne")
+    try:
+        electrodes, words = datasets.podcast_electrodes("08").iloc[:12], datasets.podcast_words().iloc[:900]
+        model = models.load("smollm2-135m")
+        models.load("glove-50")
+    except DataUnavailable as error:
+        pytest.skip(str(error).splitlines()[0])
+    states = models.word_states(model, list(words["word"]), layers=["layer15"])
+    options = {"sfreq_hz": 64.0, "length_s": words["end_s"].max() + 5, "lag_of": np.full(12, 0.2), "snr": 1.5}
+    made = simulate.podcast_subject(electrodes, words, states, tmp_path, layer_of=np.zeros(12), **options)
+    typed = ["run", "ieeg_encoding", "--subject", "08", "--archive", str(tmp_path), "--lags", "21", "--folds", "3"]
+    answer = CliRunner().invoke(cli.app, typed)
+    assert answer.exit_code == 0, answer.exception
+    table = pd.read_csv(StringIO(answer.output), dtype={"subject": str}, index_col="electrode")
+    assert table.index.tolist() == made.truth.index.tolist() and (table["recording"] == "SIMULATED").all()
+    assert (table["subject"] == "08").all() and table["distance_mm"].max() > 40
+    assert (table["p"] < 0.05).mean() > 0.9 and table["lag_s"].sub(0.2).abs().median() < 0.05
+    assert 0.35 < table["layer"].median() < 0.65  # of 31 states
+    for rival in ("untrained", "static", "confounds"):
+        assert table["score"].mean() > table[rival].mean() + 0.1, rival
+    assert table["unique_r2"].mean() > 0.05 and table["naive"].mean() > table["score"].mean()
 
 
 def test_hierarchy_joins_what_belongs_together_and_refuses_too_little():

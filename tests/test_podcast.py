@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 
 import numpy as np
@@ -79,6 +82,59 @@ def test_no_network_is_said_at_once(monkeypatch, tmp_path):
     monkeypatch.setattr(sources, "openneuro_url", lambda row: "http://127.0.0.1:1/x.fif")
     with pytest.raises(DataUnavailable, match=r"265.5 MB\) is neither on disk nor reachable(.|\n)*ConnectionError"):
         datasets.podcast("08")
+
+
+class Archive(BaseHTTPRequestHandler):
+    """Gives what is asked for from a byte on, and hangs up after ``most`` bytes."""
+
+    log_message = print
+
+    def do_GET(self):
+        host, start = self.server, int(self.headers["Range"].split("=")[1].rstrip("-"))
+        host.asked.append(start)
+        whole = not host.resumes
+        rest = host.data if whole else host.data[start:]
+        self.send_response(200 if whole else 206 if rest else 416)
+        self.send_header("Content-Length", str(len(rest)))
+        self.end_headers()
+        self.wfile.write(rest[: host.most])
+
+
+@pytest.fixture
+def host(monkeypatch, tmp_path):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Archive)
+    server.data, server.asked, server.most, server.resumes = bytes(range(256)) * 40, [], None, True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    digest = hashlib.sha256(server.data).hexdigest()
+    row = registry.Row("group/a.fif", "openneuro", "ds1|1.0|a.fif", len(server.data), digest)
+    monkeypatch.setattr(registry, "_by_name", lambda: {row.name: [row]})
+    monkeypatch.setattr(sources, "_unreachable", {})
+    monkeypatch.setattr(sources, "openneuro_url", lambda row: f"http://127.0.0.1:{server.server_port}/a.fif")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("NEUROCONVERGE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("NEUROCONVERGE_MIRROR", raising=False)
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("resumes", [True, False])
+def test_a_download_that_was_cut_off_goes_on_where_it_stopped(host, monkeypatch, resumes):
+    monkeypatch.setattr(sources, "CHUNK", 1000)
+    host.most, host.resumes = 4000, resumes
+    with pytest.raises(DataUnavailable, match="0.0 of 0.0 MB are kept, ask again to go on"):
+        datasets.fetch("group/a.fif")
+    host.most = None
+    assert datasets.fetch("group/a.fif").read_bytes() == host.data
+    assert host.asked == [0, 4000] and not list(datasets.cache_dir().rglob("*.part*"))
+
+
+def test_a_whole_but_wrong_download_is_set_aside(host):
+    wrong, host.data = host.data, host.data[::-1]
+    with pytest.warns(UserWarning, match="is not the registered file"), pytest.raises(DataUnavailable):
+        datasets.fetch("group/a.fif")
+    host.data = wrong
+    assert datasets.fetch("group/a.fif").read_bytes() == wrong
 
 
 # Small files of the same formats --------------------------------------------------------------------------

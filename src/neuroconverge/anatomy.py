@@ -7,8 +7,8 @@ import pandas as pd
 
 from .errors import BadInput
 
-# Centroid of Heschl's gyrus in the AAL atlas (Tzourio-Mazoyer 2002), MNI millimetres. Its posteromedial end, the core
-# of primary auditory cortex, lies about a centimetre behind and inside.
+# Centroid of Heschl's gyrus in the AAL atlas (Tzourio-Mazoyer 2002), MNI millimetres. The core of primary auditory
+# cortex is its posteromedial part, so behind this point and deeper.
 HESCHL_MM = {"L": (-42.0, -19.0, 10.0), "R": (46.0, -17.0, 10.0)}
 AXES = ["x_mm", "y_mm", "z_mm"]
 

@@ -1,4 +1,4 @@
-"""Findings F1d-F1f: language models and intracranial recordings. Measured ones need the archive; others are SIMULATED.
+"""Findings F1d to F1f: language models and intracranial recordings, measured (from the archive) and SIMULATED.
 
 The recordings (ds005574) could not be fetched where the book's results were recorded. What is recorded here comes
 from SIMULATED high gamma at the real electrodes and the real words: it shows what the method finds and what not.
@@ -56,7 +56,7 @@ def static_vectors(words: list[str]) -> np.ndarray:
 
 
 @experiment(
-    needs=(*WORDS, "podcast_highgamma", "model-smollm2-135m", "model-glove-50"), claims=("F1d",), recorded=False
+    needs=(*WORDS, "podcast_highgamma", "model-smollm2-135m", "model-glove-50"), claims=("F1e",), recorded=False
 )
 def ieeg_encoding(
     subject="08", archive=None, model="smollm2-135m", lags=33, folds=5, context=64, seed=0
@@ -115,11 +115,14 @@ def _reader() -> tuple[pd.DataFrame, np.ndarray]:
     return words[allowed], states[:, allowed]
 
 
-def simulated_study(electrodes: pd.DataFrame, truth: str, seed: int = 0) -> tuple[ieeg.Encoding, pd.DataFrame]:
+def simulated_study(
+    electrodes: pd.DataFrame, truth: str, seed: int = 0, drift_s: float | None = DRIFT_S
+) -> tuple[ieeg.Encoding, pd.DataFrame]:
     """Encoding of SIMULATED recordings at real electrodes, and a table of what was planted in each and what was found.
 
     ``truth``: planted (layer and lag grow with the distance from auditory cortex), shuffled (the same layers and lags,
-    dealt out to the electrodes at random) or null (noise alone). ``planted_layer``: 0 to 1, as ``layer``.
+    dealt out to the electrodes at random) or null (noise alone). ``planted_layer``: 0 to 1, as ``layer``. ``drift_s``:
+    as in ``ieeg.responses``.
     """
     if truth not in ("planted", "shuffled", "null"):
         raise BadInput(f"truth: got {truth!r}; wanted planted, shuffled or null")
@@ -130,14 +133,14 @@ def simulated_study(electrodes: pd.DataFrame, truth: str, seed: int = 0) -> tupl
     options = {name: given[column].to_numpy()[mixed] for name, column in (("layer_of", "layer"), ("lag_of", "lag_s"))}
     options |= {"sfreq_hz": RATE_HZ, "length_s": LENGTH_S, "snr": SNR, "null": truth == "null", "seed": seed}
     made = simulate.podcast_subject(electrodes, words, states, **options)
-    answers = ieeg.responses(made.signal, RATE_HZ, words["start_s"], LAGS_S, WINDOW_S, DRIFT_S)
+    answers = ieeg.responses(made.signal, RATE_HZ, words["start_s"], LAGS_S, WINDOW_S, drift_s)
     found = ieeg.encode(states, answers, ieeg.time_folds(words, FOLDS, 2 + DRIFT_S), gap=GAP_WORDS)
     table = ieeg.peaks(found, LAGS_S, made.truth.index).join(made.truth["distance_mm"])
     table["planted_layer"], table["planted_lag_s"] = made.truth["layer"] / (len(states) - 1), made.truth["lag_s"]
     return found, table.join(electrodes["subject"])
 
 
-@experiment(needs=(*WORDS, *TABLES, "model-smollm2-135m"), claims=("F1d",))
+@experiment(needs=(*WORDS, *TABLES, "model-smollm2-135m"), claims=("F1e",))
 def simulated_ieeg_hierarchy() -> pd.DataFrame:
     """SIMULATED recordings, 20 real electrodes of each patient: is a planted order of layers found, and no other?"""
     everyone = podcast_electrodes()
@@ -155,7 +158,7 @@ def simulated_ieeg_hierarchy() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-@experiment(needs=(*WORDS, *TABLES, "model-smollm2-135m"), claims=("F1d",))
+@experiment(needs=(*WORDS, *TABLES, "model-smollm2-135m"), claims=("F1e",))
 def simulated_ieeg_electrodes() -> pd.DataFrame:
     """SIMULATED patient 08: what was planted in each electrode, and what was found."""
     electrodes = podcast_electrodes("08")
@@ -163,7 +166,7 @@ def simulated_ieeg_electrodes() -> pd.DataFrame:
     return pd.concat(tables).reset_index()
 
 
-@experiment(needs=(*WORDS, *TABLES, "model-smollm2-135m"), claims=("F1d",))
+@experiment(needs=(*WORDS, *TABLES, "model-smollm2-135m"), claims=("F1e",))
 def simulated_ieeg_lags() -> pd.DataFrame:
     """SIMULATED patient 08: score by lag, electrodes near to and far from auditory cortex, with an interval over them.
 
@@ -182,3 +185,17 @@ def simulated_ieeg_lags() -> pd.DataFrame:
             curve["n_electrodes"] = int(which.sum())
             rows.append(pd.DataFrame({"SIMULATED": truth, "place": place} | curve))
     return pd.concat(rows, ignore_index=True)
+
+
+@experiment(needs=(*WORDS, *TABLES, "model-smollm2-135m"), claims=("F1e",))
+def simulated_ieeg_drift() -> pd.DataFrame:
+    """SIMULATED patient 08, with the slow drifts of the recording left in or taken out, the folds being the same."""
+    rows = []
+    for truth in ("planted", "null"):
+        for drift_s in (None, DRIFT_S):
+            table = simulated_study(podcast_electrodes("08"), truth, drift_s=drift_s)[1]
+            row = {"SIMULATED": truth, "drifts": "left in" if drift_s is None else "taken out"}
+            row |= {name: table[name].mean() for name in ("score", "naive", "predictive")}
+            row["recovered_r"] = np.nan if truth == "null" else table["layer"].corr(table["planted_layer"])
+            rows.append(row | {"n_electrodes": len(table)})
+    return pd.DataFrame(rows)

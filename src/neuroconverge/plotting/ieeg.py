@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -38,7 +40,9 @@ def brain_view(electrodes: pd.DataFrame, size: float = 4.0):
 
     places, codes = _places(electrodes, pd.factorize(electrodes["subject"])[0])
     colours = [(*COLOURS, GREY, "#F0E442", "#000000")[int(code) % 9] for code in codes]
-    return view_markers(places, marker_color=colours, marker_size=size)
+    view = view_markers(places, marker_color=colours, marker_size=size)
+    view.html = re.sub(r"<link[^>]*rel=.icon.[^>]*>", "", view.html)  # an address: the page asks no other host
+    return view
 
 
 def _places(electrodes: pd.DataFrame, values) -> tuple[np.ndarray, np.ndarray]:
