@@ -1,11 +1,17 @@
-"""What the tests of the book share: where the repository is, its contents, its configuration."""
+"""What the tests share: the repository and its configuration, data that may be out of reach, threads, figures."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import matplotlib
+
+matplotlib.use("agg")
+import matplotlib.pyplot as plt
 import pytest
 import yaml
+
+from neuroconverge import DataUnavailable
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -20,3 +26,33 @@ def toc_names() -> list[str]:
 def config() -> dict:
     """The configuration of the book."""
     return yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+
+
+def have(load, *arguments):
+    """What a loader gives; skips the test, and says which file, where its data can be neither found nor reached."""
+    try:
+        return load(*arguments)
+    except DataUnavailable as error:
+        pytest.skip(str(error).splitlines()[0])
+
+
+def texts(figure) -> str:
+    """All that is written in a figure."""
+    return " ".join(text.get_text() for text in figure.findobj(plt.Text))
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """Two threads on cores that other tests share wait for each other, and take five times as long."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -5,34 +5,24 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from conftest import have
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from neuroconverge import models
-from neuroconverge.errors import BadInput, DataUnavailable
+from neuroconverge.errors import BadInput
 from neuroconverge.models.causal import CausalLM, rolling
 from neuroconverge.models.registry import Info
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 WORDS = "Act one, monkey in the middle. So there's some places where animals almost never go, places that".split()
 TEXT = " ".join(WORDS)
 # Checked against one window at a time, so the same to the precision of float32.
 close = {"rtol": 1e-4, "atol": 1e-4}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Two threads on cores that other tests share wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def smollm():
-    try:
-        return models.load("smollm2-135m")
-    except DataUnavailable as error:
-        pytest.skip(str(error).splitlines()[0])
+    return have(models.load, "smollm2-135m")
 
 
 @pytest.fixture(scope="module")
@@ -279,10 +269,7 @@ def test_word_states_come_from_the_cache(small, tmp_path, monkeypatch):
 
 
 def test_encoders_have_no_words_in_time():
-    try:
-        encoder = models.load("minilm-l6")
-    except DataUnavailable as error:
-        pytest.skip(str(error).splitlines()[0])
+    encoder = have(models.load, "minilm-l6")
     with pytest.raises(BadInput, match="only causal models"):
         models.word_states(encoder, WORDS)
 

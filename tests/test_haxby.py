@@ -5,19 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import have
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import GroupKFold, LeaveOneGroupOut, cross_val_predict
 
-from neuroconverge import BadInput, DataUnavailable, datasets
+from neuroconverge import BadInput, datasets
 from neuroconverge.datasets import haxby as loader  # the function; the module is reached through it
 
 
 @pytest.fixture(scope="module")
 def data():
-    try:
-        return datasets.haxby()
-    except DataUnavailable as error:
-        pytest.skip(str(error).splitlines()[0])
+    return have(datasets.haxby)
 
 
 def test_volumes_labels_and_runs_belong_together(data):

@@ -11,11 +11,12 @@ from io import StringIO
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import have
 from scipy.stats import binom
 from sklearn.decomposition import PCA
 from typer.testing import CliRunner
 
-from neuroconverge import BadInput, DataUnavailable, cli, datasets, ieeg, models, simulate
+from neuroconverge import BadInput, cli, datasets, ieeg, models, simulate
 from neuroconverge.encoding import RidgeCV
 
 LAGS = np.arange(0, 0.6, 0.1)
@@ -259,12 +260,8 @@ def test_the_permutation_keeps_its_level_exactly_where_patients_differ():
 def test_the_command_runs_on_a_simulated_copy_of_the_archive(tmp_path):
     """As a user types it, with the real model: SIMULATED patient 08 of whom layer 15 is planted at 0.2 s."""
     pytest.importorskip("mne")
-    try:
-        electrodes, words = datasets.podcast_electrodes("08").iloc[:12], datasets.podcast_words().iloc[:900]
-        model = models.load("smollm2-135m")
-        models.load("glove-50")
-    except DataUnavailable as error:
-        pytest.skip(str(error).splitlines()[0])
+    electrodes, words = have(datasets.podcast_electrodes, "08").iloc[:12], have(datasets.podcast_words).iloc[:900]
+    model, _ = have(models.load, "smollm2-135m"), have(models.load, "glove-50")
     states = models.word_states(model, list(words["word"]), layers=["layer15"])
     options = {"sfreq_hz": 64.0, "length_s": words["end_s"].max() + 5, "lag_of": np.full(12, 0.2), "snr": 1.5}
     made = simulate.podcast_subject(electrodes, words, states, tmp_path, layer_of=np.zeros(12), **options)

@@ -4,8 +4,9 @@ from importlib import import_module
 import numpy as np
 import pytest
 import scipy.io
+from conftest import have
 
-from neuroconverge import BadInput, DataUnavailable, datasets, rsa
+from neuroconverge import BadInput, datasets, rsa
 
 module = import_module("neuroconverge.datasets.images92")  # the package exports its function of the same name
 UPPER = np.triu_indices(92, 1)
@@ -24,14 +25,6 @@ def cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NEUROCONVERGE_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
-
-
-def have(load, *args):
-    """What a loader gives; skips where its data can be neither found nor reached."""
-    try:
-        return load(*args)
-    except DataUnavailable as error:
-        pytest.skip(str(error))
 
 
 def rdms(name):

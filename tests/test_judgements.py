@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import have
 from scipy.stats import spearmanr
 
 from neuroconverge import BadInput, UnknownName, datasets
@@ -17,15 +18,11 @@ SETS = {  # pairs, raters
     "rg65": (65, None),
     "mturk771": (771, None),
 }
-reachable = pytest.mark.skipif(
-    not datasets.available("word_similarity/EN-RG-65.txt"), reason="word similarity sets not reachable"
-)
 
 
-@reachable
 @pytest.mark.parametrize("which", SETS)
 def test_every_set_reads_as_published(which):
-    found, (pairs, raters) = datasets.word_similarity(which), SETS[which]
+    found, (pairs, raters) = have(datasets.word_similarity, which), SETS[which]
     assert len(found.pairs) == pairs and list(found.pairs.columns[:3]) == ["word1", "word2", "score"]
     assert found.pairs["score"].between(*found.scale).all()
     assert (found.pairs[["word1", "word2"]] != "").to_numpy().all()
@@ -34,41 +31,36 @@ def test_every_set_reads_as_published(which):
         assert found.raters.shape == (pairs, raters)
 
 
-@reachable
 @pytest.mark.parametrize("which", ["multisimlex", "wordsim-raters"])
 def test_published_means_are_the_means_of_the_raters(which):
-    found = datasets.word_similarity(which)
+    found = have(datasets.word_similarity, which)
     apart = (found.raters.mean(axis=1) - found.pairs["score"]).abs()
     assert (apart < 0.02).mean() > 0.99
 
 
-@reachable
 def test_sets_with_the_same_pairs_agree():
-    multi, simlex = datasets.word_similarity("multisimlex").pairs, datasets.word_similarity("simlex").pairs
+    multi, simlex = have(datasets.word_similarity, "multisimlex").pairs, have(datasets.word_similarity, "simlex").pairs
     joined = multi.merge(simlex, on=["word1", "word2"], suffixes=(" multi", " simlex"))
     assert len(joined) > 900
     assert spearmanr(joined["score multi"], joined["score simlex"]).statistic > 0.7
 
 
-@reachable
 def test_part_of_speech_is_taken_off_the_words_of_men():
-    found = datasets.word_similarity("men").pairs
+    found = have(datasets.word_similarity, "men").pairs
     assert not found["word1"].str.contains("-[nvj]$").any() and set("".join(found["pos"])) == set("nvj")
     assert tuple(found.loc[0, ["word1", "word2", "score"]]) == ("berry", "seed", 37.0)
 
 
-@reachable
 def test_raters_agree_with_one_another():
-    raters = datasets.word_similarity("multisimlex").raters.dropna().to_numpy()
+    raters = have(datasets.word_similarity, "multisimlex").raters.dropna().to_numpy()
     left_out = [spearmanr(raters[:, k], np.delete(raters, k, 1).mean(1)).statistic for k in range(13)]
     assert min(left_out) > 0.4
 
 
-@reachable
 def test_missing_answers_are_nan_and_not_zero():
-    raters = datasets.word_similarity("multisimlex").raters
+    raters = have(datasets.word_similarity, "multisimlex").raters
     assert raters.isna().to_numpy().sum() == 1 and np.isnan(raters.loc[852, "rater 7"])
-    answers = datasets.word_similarity("rw").raters.notna().sum(axis=1)
+    answers = have(datasets.word_similarity, "rw").raters.notna().sum(axis=1)
     assert (answers.min(), answers.max()) == (7, 10)
 
 

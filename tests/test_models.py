@@ -12,6 +12,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from conftest import have
 from PIL import Image
 from skimage import data as photos
 
@@ -19,6 +20,7 @@ from neuroconverge import models
 from neuroconverge.errors import BadInput, CacheError, DataUnavailable, UnknownName
 from neuroconverge.models import convert
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 TEXTS = [
     "A small brown dog sits on the grass.",
     "A puppy.",
@@ -29,27 +31,11 @@ TEXTS = [
 IDS = ["minilm-l6", "smollm2-135m", "glove-50", "efficientnet-lite0"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Two threads on cores that other tests share wait for each other, and take five times as long."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="session")
 def loaded():
     """Models by id, each loaded once."""
 
-    @functools.cache
-    def load(name: str):
-        try:
-            return models.load(name)
-        except DataUnavailable as error:
-            pytest.skip(str(error).splitlines()[0])
-
-    return load
+    return functools.cache(functools.partial(have, models.load))
 
 
 @pytest.fixture(scope="session")

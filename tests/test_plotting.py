@@ -4,33 +4,20 @@ from __future__ import annotations
 
 import re
 
-import matplotlib
-
-matplotlib.use("agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT
+from conftest import ROOT, texts
 
 from neuroconverge import plotting, rsa, simulate
 from neuroconverge.errors import BadInput
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")
 def scores() -> pd.DataFrame:
     study = simulate.rsa_study(n_subjects=5, n_stimuli=12)
     return rsa.crossed_bootstrap(study.models, study.brain, n_boot=20).assign(brain="IT15")
-
-
-def texts(figure) -> str:
-    return " ".join(text.get_text() for text in figure.findobj(plt.Text))
 
 
 def test_score_plot_shows_n_ceiling_interval_and_unit(scores):

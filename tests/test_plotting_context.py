@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-import matplotlib
-
-matplotlib.use("agg")
-import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+from conftest import texts
 
 from neuroconverge import plotting
 from neuroconverge.errors import BadInput
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
-def texts(figure) -> str:
-    return " ".join(text.get_text() for text in figure.findobj(plt.Text))
 
 
 def by_state(values: dict) -> pd.DataFrame:

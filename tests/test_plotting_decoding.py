@@ -1,11 +1,8 @@
 """The figure of accuracies says n, unit, interval, chance and ceiling."""
 
-import matplotlib
-
-matplotlib.use("agg")
-import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+from conftest import texts
 
 from neuroconverge import BadInput, plotting
 
@@ -22,16 +19,6 @@ TABLE = pd.DataFrame(
         "n_stimuli": 92,
     }
 )
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
-def texts(figure) -> str:
-    return " ".join(text.get_text() for text in figure.findobj(plt.Text))
 
 
 def test_accuracy_plot_shows_n_interval_chance_and_ceiling():

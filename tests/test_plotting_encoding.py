@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-import matplotlib
-
-matplotlib.use("agg")
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import texts
 
 from neuroconverge import BadInput, plotting
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
-def texts(figure) -> str:
-    return " ".join(text.get_text() for text in figure.findobj(plt.Text))
-
 
 MODELS = pd.DataFrame(
     {

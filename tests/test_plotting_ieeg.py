@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import re
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
 from neuroconverge import plotting
 from neuroconverge.errors import BadInput
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def electrodes(n: int = 6) -> pd.DataFrame:

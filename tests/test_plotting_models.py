@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import matplotlib
-
-matplotlib.use("agg")
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import texts
 
 from neuroconverge import BadInput, plotting
 
 FOUND = pd.DataFrame(
     {"recording": ["Pereira2018"], "r": [0.74], "low": [0.36], "high": [0.91], "n_models": [42], "n_families": [14]}
 )
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
-def texts(figure) -> str:
-    return " ".join(text.get_text() for text in figure.findobj(plt.Text))
 
 
 def models(n=9):

@@ -13,6 +13,7 @@ from importlib import import_module
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import have
 
 from neuroconverge import BadInput, DataUnavailable, UnknownName, datasets, simulate
 from neuroconverge.datasets import registry, sources
@@ -23,18 +24,11 @@ WORDS = pd.DataFrame(
 ).rename_axis("word_idx")
 
 
-def real(function, *arguments):
-    try:
-        return function(*arguments)
-    except DataUnavailable as error:
-        pytest.skip(str(error).splitlines()[0])
-
-
 # The real tables ------------------------------------------------------------------------------------------
 
 
 def test_words_are_one_a_row_in_the_printed_order():
-    words = real(datasets.podcast_words)
+    words = have(datasets.podcast_words)
     assert len(words) == 5136 and words.index.tolist() == list(range(5136)) and words.index.name == "word_idx"
     assert words["n_tokens"].sum() == 5491 and words["word"].iloc[:3].tolist() == ["Act", "one,", "monkey"]
     steps = words["start_s"].diff()
@@ -45,7 +39,7 @@ def test_words_are_one_a_row_in_the_printed_order():
 
 
 def test_electrodes_of_nine_patients_in_mni_millimetres():
-    table = real(datasets.podcast_electrodes)
+    table = have(datasets.podcast_electrodes)
     sizes = table.groupby("subject").agg(all=("name", "size"), good=("good", "sum"), nyu=("nyu_id", "first"))
     assert sizes["all"].tolist() == [103, 95, 264, 155, 160, 171, 119, 75, 188] and len(table) == 1330
     # The high gamma files hold as many channels: bytes / 4 / 921,600 samples.
@@ -58,7 +52,7 @@ def test_electrodes_of_nine_patients_in_mni_millimetres():
 
 
 def test_patients_are_known_by_either_number():
-    one = real(datasets.podcast_electrodes, "763")
+    one = have(datasets.podcast_electrodes, "763")
     assert one["subject"].unique().tolist() == ["08"] and one.equals(datasets.podcast_electrodes("08"))
     assert one.equals(datasets.podcast_electrodes("sub-08"))
     with pytest.raises(UnknownName, match="patient of podcast is called '10'"):
@@ -73,8 +67,8 @@ def test_recordings_are_registered_as_the_archive_has_them():
 
 
 def test_no_network_is_said_at_once(monkeypatch, tmp_path):
-    real(datasets.podcast_electrodes, "08")
-    real(datasets.podcast_words)
+    have(datasets.podcast_electrodes, "08")
+    have(datasets.podcast_words)
     monkeypatch.setenv("NEUROCONVERGE_CACHE", str(tmp_path))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.delenv("NEUROCONVERGE_MIRROR", raising=False)

@@ -7,8 +7,9 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import have
 
-from neuroconverge import BadInput, DataUnavailable, datasets, experiments, stats
+from neuroconverge import BadInput, datasets, experiments, stats
 from neuroconverge.datasets import published as tables
 from neuroconverge.experiments import layers, published
 
@@ -20,10 +21,7 @@ FILES = {
 
 
 def real(name):
-    try:
-        return getattr(datasets, name)()
-    except DataUnavailable as error:
-        pytest.skip(str(error).splitlines()[0])
+    return have(getattr(datasets, name))
 
 
 def planted_scores(r=0.9, layers_each=9, seed=0) -> pd.DataFrame:

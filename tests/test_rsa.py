@@ -6,6 +6,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
+from conftest import have
 from rsatoolbox.inference import boot_noise_ceiling, eval_dual_bootstrap
 from rsatoolbox.model import ModelFixed
 from rsatoolbox.rdm import RDMs
@@ -676,9 +677,8 @@ def test_one_subject_and_one_model_where_that_is_enough():
 # --- real people -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(not datasets.available("rsatoolbox92/92_brainRDMs.mat"), reason="the 92 images are out of reach")
 def test_real_sessions_are_not_people_and_real_numbers_equal_rsatoolbox():
-    data = datasets.images92()
+    data = have(datasets.images92)
     published, sessions = data.rdms["published_models"], data.rdms["IT4"]
     with pytest.raises(BadInput, match=r"brain.*more than once"):
         rsa.crossed_bootstrap(published, sessions)

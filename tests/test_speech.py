@@ -5,19 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import have
 
-from neuroconverge import BadInput, DataUnavailable, experiments, splits
+from neuroconverge import BadInput, experiments, splits
 from neuroconverge.datasets import speech as data
 from neuroconverge.experiments import eeg
 from neuroconverge.experiments import speech as study
-
-
-def have(load, *args):
-    try:
-        return load(*args)
-    except DataUnavailable as error:
-        pytest.skip(str(error).splitlines()[0])
-
 
 # The files ------------------------------------------------------------------------------------------------
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
+from conftest import have
 
 from neuroconverge import models
-from neuroconverge.errors import BadInput, DataUnavailable, UnknownName
+from neuroconverge.errors import BadInput, UnknownName
 from neuroconverge.models.syntaxgym import formula, suite, suite_names
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 VALUES = {("a", "1"): 1.0, ("b", "1"): 2.0, ("a", "2"): 4.0, ("b", "2"): 8.0}
 NOUNS = ["author", "guard", "farmer", "pilot", "surgeon", "teacher", "consultant", "senator"] * 25
 
@@ -56,15 +57,6 @@ class Scorer:
 def knows_number(before: list[str], word: str) -> float:
     plural = len(before) > 1 and before[1].endswith("s")
     return 9.0 if word == ("is" if plural else "are") else 1.0
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Two threads on cores that other tests share wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 # --- formulas
@@ -172,10 +164,7 @@ def test_suites_that_are_none():
 
 @pytest.fixture(scope="module")
 def published():
-    try:
-        return [suite(name) for name in suite_names()]
-    except DataUnavailable as error:
-        pytest.skip(str(error).splitlines()[0])
+    return [have(suite, name) for name in suite_names()]
 
 
 def test_published_suites(published):
@@ -188,10 +177,7 @@ def test_published_suites(published):
 
 
 def test_a_trained_network_knows_grammar_and_its_untrained_twin_does_not(published):
-    try:
-        model = models.load("smollm2-135m")
-    except DataUnavailable as error:
-        pytest.skip(str(error).splitlines()[0])
+    model = have(models.load, "smollm2-135m")
     names = ["fgd_object", "mvrr"]  # two of those that this small model is good at
     trained, untrained = (models.syntaxgym(m, names, n_items=8) for m in (model, models.randomise(model, 0)))
     assert (trained.low > trained.chance).all()

@@ -5,11 +5,12 @@ import importlib
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import have
 
 from neuroconverge import BadInput, UnknownName, datasets, triplets
 
 module = importlib.import_module("neuroconverge.datasets.things")  # the function of that name hides it
-pytestmark = pytest.mark.skipif(not datasets.available("things/unique_id.txt"), reason="THINGS not reachable")
+pytestmark = pytest.mark.usefixtures("reachable")
 PLANNED = [  # published or public embeddings on the 50,000 choices: accuracy as recomputed while planning
     ("spose66", 0.649),
     ("spose49", 0.641),
@@ -20,6 +21,11 @@ PLANNED = [  # published or public embeddings on the 50,000 choices: accuracy as
     ("word2vec centred", 0.483),
 ]
 SORTED = [("spose49", 0.864), ("vice", 0.850), ("word2vec", 0.823), ("clip", 0.728)]
+
+
+@pytest.fixture(scope="module")
+def reachable():
+    have(datasets.fetch, "things/unique_id.txt")
 
 
 def embedding(name):

@@ -6,20 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from conftest import have
 
 from neuroconverge import BadInput, datasets, simulate, triplets, triplets_fit
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 N_DIMS = 20
 KEPT = 40
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Small matrices: threads would spend their time waiting for one another."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -204,10 +197,9 @@ def test_gpu_agrees_with_cpu(choices, fit):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not datasets.available("things_triplets/test_10.txt"), reason="THINGS choices not reachable")
 def test_real_choices_reach_58_percent_on_choices_they_never_saw():
     """Human choices: at most 60 dimensions, chosen on held-out training choices alone."""
-    fit = triplets.fit_embedding(datasets.things_training(), n_dims=60)
+    fit = triplets.fit_embedding(have(datasets.things_training), n_dims=60)
     found = triplets.accuracy(fit.weights, datasets.things_triplets("test"))
     assert found.accuracy >= 0.585 and 5 <= fit.n_dims <= 60
     best = triplets.match_dimensions(fit.weights, datasets.spose(66), n_perm=10)

@@ -6,16 +6,10 @@ import json
 
 import numpy as np
 import pytest
+from conftest import have
 
-from neuroconverge import BadInput, DataUnavailable, UnknownName, datasets
+from neuroconverge import BadInput, UnknownName, datasets
 from neuroconverge.datasets import words as module
-
-
-def have(load, *args):
-    try:
-        return load(*args)
-    except DataUnavailable as error:
-        pytest.skip(str(error).splitlines()[0])
 
 
 @pytest.mark.parametrize("subject", datasets.PEREIRA_SUBJECTS)
