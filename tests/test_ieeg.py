@@ -268,7 +268,7 @@ def test_the_command_runs_on_a_simulated_copy_of_the_archive(tmp_path):
     typed = ["run", "ieeg_encoding", "--subject", "08", "--archive", str(tmp_path), "--lags", "21", "--folds", "3"]
     answer = CliRunner().invoke(cli.app, typed)
     assert answer.exit_code == 0, answer.exception
-    table = pd.read_csv(StringIO(answer.output), dtype={"subject": str}, index_col="electrode")
+    table = pd.read_csv(StringIO(answer.stdout), dtype={"subject": str}, index_col="electrode")
     assert table.index.tolist() == made.truth.index.tolist() and (table["recording"] == "SIMULATED").all()
     assert (table["subject"] == "08").all() and table["distance_mm"].max() > 40
     assert (table["p"] < 0.05).mean() > 0.9 and table["lag_s"].sub(0.2).abs().median() < 0.05
