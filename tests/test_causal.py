@@ -268,6 +268,12 @@ def test_word_states_come_from_the_cache(small, tmp_path, monkeypatch):
     assert len(calls) == 8
 
 
+def test_arguments_have_the_order_of_the_method(small, tmp_path, monkeypatch):
+    monkeypatch.setenv("NEUROCONVERGE_CACHE", str(tmp_path))
+    for arguments in ((8, ["layer1"], "mean", "exact"), (8, None, "last", "rolling", "bfloat16")):
+        assert np.array_equal(models.word_states(small, WORDS, *arguments), small.word_states(WORDS, *arguments))
+
+
 def test_encoders_have_no_words_in_time():
     encoder = have(models.load, "minilm-l6")
     with pytest.raises(BadInput, match="only causal models"):

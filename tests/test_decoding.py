@@ -1,5 +1,6 @@
 """Decoding: planted effects found, nulls left alone, chance below .5 shown, and closed forms equal to brute force."""
 
+import warnings
 from itertools import combinations
 
 import numpy as np
@@ -12,7 +13,8 @@ from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
 from neuroconverge import BadInput, decoding, decoding_rdms, rsa, splits
-from neuroconverge.decoding_stats import crossed_table, group_codes, item_counts
+from neuroconverge.decoding_stats import crossed_table
+from neuroconverge.resampling import Draws, group_codes, item_counts
 
 
 def rng(seed=0):
@@ -155,7 +157,7 @@ def test_bootstrap_is_centred_on_the_score_and_covers_it(group):
 
 def test_intervals_stay_inside_zero_and_one():
     spread = 0.05 * rng().standard_normal((3, 50, 3))
-    table = crossed_table({"model": list("abc")}, np.array([0.98, 0.5, 1.0]), *spread, 10, 20, 190)
+    table = crossed_table({"model": list("abc")}, Draws(np.array([0.98, 0.5, 1.0]), *spread, 10, 20), 190)
     assert (table["low"] >= 0).all() and (table["high"] <= 1).all()
     assert (table["low"] <= table["score"]).all() and (table["score"] <= table["high"]).all()
     half = (table.loc[1, "high"] - table.loc[1, "low"]) / 2
@@ -256,6 +258,9 @@ def test_tables_are_joined_on_their_index():
     expected = decoding.fit(X, Y)
     assert np.array_equal(decoding.fit(X, Y.sample(frac=1, random_state=0)), expected)
     assert np.array_equal(decoding.fit(X.to_numpy(), Y.to_numpy()), expected)
+    assert np.array_equal(decoding.fit(X.to_numpy().tolist(), Y), expected)  # a list has a method called index
+    null, other = (decoding.shuffled_pairing_null(X, rows, 3) for rows in (Y, Y.sample(frac=1, random_state=0)))
+    assert np.array_equal(null, other) and np.array_equal(null, decoding.shuffled_pairing_null(X.to_numpy(), Y, 3))
 
 
 def test_null_of_the_pipeline_rejects_at_its_level():
@@ -321,7 +326,7 @@ def test_perfect_reversed_and_empty_predictions():
 
 
 @pytest.mark.parametrize("block", [7, 50, 1000])
-def test_retrieve_and_ranks_equal_a_full_sort(monkeypatch, tmp_path, block):
+def test_retrieve_equals_a_full_sort(monkeypatch, tmp_path, block):
     monkeypatch.setattr(decoding, "BLOCK", block)
     np.save(tmp_path / "dictionary.npy", rng().standard_normal((200, 6)).astype(np.float32))
     dictionary = np.load(tmp_path / "dictionary.npy", mmap_mode="r")
@@ -330,16 +335,6 @@ def test_retrieve_and_ranks_equal_a_full_sort(monkeypatch, tmp_path, block):
     rows, scores = decoding.retrieve(queries, dictionary, 12)
     assert np.array_equal(rows, np.argsort(-cosines, axis=1)[:, :12])
     assert np.allclose(scores, np.take_along_axis(cosines, rows, 1), atol=1e-5)
-    place = np.argsort(np.argsort(-cosines, axis=1), axis=1) + 1
-    assert np.array_equal(decoding.ranks(queries, dictionary, [3, 0, 199, 50, 7]), place[range(5), [3, 0, 199, 50, 7]])
-    several = np.array([[3, 4], [0, 9], [199, 1], [50, 51], [7, 8]])
-    best = np.take_along_axis(place, several, 1).min(1)
-    assert np.array_equal(decoding.ranks(queries, dictionary, several), best)
-
-
-def test_copies_of_the_right_entry_share_its_rank():
-    dictionary = np.repeat(np.eye(3), 4, axis=0)
-    assert np.array_equal(decoding.ranks(np.eye(3), dictionary, [0, 4, 8]), [2.5, 2.5, 2.5])
 
 
 def test_pairings_stay_inside_groups():
@@ -363,6 +358,17 @@ def test_accuracy_table_crosses_people_and_items():
         0.05,
         1.0,
     ]
+
+
+def test_samples_without_a_tested_pair_have_no_score():
+    """One pair of twelve items is tested: about six in ten samples lack one of the two."""
+    won = np.full((5, 12, 12), 0.5)
+    won[:3, 0, 1] = won[:3, 1, 0] = 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = decoding.accuracy_table({"a": won}, within=[0, 0, *range(1, 11)], n_boot=300)
+    assert table["score"].item() == pytest.approx(0.8) and table["n_pairs"].item() == 1
+    assert 0 < table["low"].item() < 0.8 < table["high"].item() < 1
 
 
 # --- bad input --------------------------------------------------------------------------------------------------------
@@ -391,8 +397,9 @@ CASES = {
     "k": (lambda: decoding.retrieve(Y, Y, 13), "k: got 13; wanted 1 to 12"),
     "dims": (lambda: decoding.retrieve(Y, Y[:, :2], 1), r"dictionary: shape \(12, 2\); wanted \(entries, 3\)"),
     "dictionary nan": (lambda: decoding.retrieve(Y, nan_at(Y, 1, 1), 1), r"dictionary\[0:\]: 1 values are NaN"),
-    "right": (lambda: decoding.ranks(Y, Y, [12] * 12), "right: wanted rows 0 to 11"),
     "n_perm": (lambda: decoding.pairings(5, 0), "n_perm: got 0"),
+    "none moves": (lambda: decoding.pairings(5, 9, range(5)), "within: no group holds two items, so none can change"),
+    "shuffle": (lambda: decoding.similarity_null(R, R, 9, shuffle={"item 0": 1}), "shuffle: no group for item 1"),
     "several": (lambda: decoding.similarity_decoding(rdms(8, 2), R), "2 and 1 RDMs"),
     "items": (lambda: decoding.similarity_decoding(R, rdms(9)), "items differ"),
     "few": (lambda: decoding.similarity_decoding(rdms(4), rdms(4)), "4 items; wanted at least 5"),
@@ -421,4 +428,4 @@ def test_constant_voxels_and_dimensions_are_harmless():
 
 def test_table_of_one_person_is_refused():
     with pytest.raises(BadInput, match="one person"):
-        crossed_table({"model": ["a"]}, np.ones(1), *np.ones((3, 4, 1)), 1, 10, 45)
+        crossed_table({"model": ["a"]}, Draws(np.ones(1), *np.ones((3, 4, 1)), 1, 10), 45)

@@ -292,6 +292,16 @@ def test_hierarchy_joins_what_belongs_together_and_refuses_too_little():
         ieeg.hierarchy(table.iloc[:3])
 
 
+def test_arguments_that_do_not_exist_and_responses_of_other_words_are_refused(small):
+    states, answers, _, pairs, _ = small
+    found = ieeg.encode(states, answers, pairs, n_components=8)
+    for call in (ieeg.test_series, lambda *rest, **typo: ieeg.unique_r2(*rest, np.ones((700, 1)), **typo)):
+        with pytest.raises(TypeError, match="n_component"):
+            call(states, answers, pairs, found, n_component=8)
+        with pytest.raises(BadInput, match=r"responses: shape \(699, 12, 6\); wanted \(700, electrodes, lags\)"):
+            call(states, answers[1:], pairs, found, n_components=8)
+
+
 def test_peaks_need_lags_and_names_that_fit(small):
     states, answers, _, pairs, _ = small
     found = ieeg.encode(states, answers, pairs, n_components=8)

@@ -154,6 +154,12 @@ def test_one_recording_of_three_holds_up(benchmarks):
     assert pereira.loc["trained and untrained", "r"] < pereira.loc["best layer", "r"] / 2
 
 
+def test_part_of_the_relation_remains_within_kinds_of_attention(benchmarks):
+    assert benchmarks.loc[("Pereira2018", "width and attention held"), "low"] > 0
+    found = benchmarks.loc["Pereira2018", "r"]
+    assert found["untrained only"] < found["trained and untrained"] < found["best layer"]
+
+
 def test_no_other_task_and_only_one_gain_from_training():
     tasks = experiments.recorded("neural_nlp_tasks")[0]
     glue = tasks[tasks["task"] != "next word"]
@@ -162,6 +168,8 @@ def test_no_other_task_and_only_one_gain_from_training():
     assert training.loc["Pereira2018", "low"] > 0
     others = training.drop("Pereira2018")
     assert (others["low"] < 0).all() and (others["high"] > 0).all()
+    assert training.loc["Fedorenko2016", "r_low"] < 0 < training.loc["Blank2014", "r_low"]
+    assert training.loc["Blank2014", "high"] < training.loc["Blank2014", "untrained"], "most was there before training"
 
 
 def test_no_support_for_an_earlier_peak():
@@ -190,16 +198,27 @@ def test_damage_takes_words_away_and_overlap_is_no_convergence():
     assert (table["plain"] > table["cka"]).all()
 
 
+def test_dip_of_the_layers_is_one_dimension():
+    table = experiments.recorded("layer_cka")[0]
+    found = table[table["state"].eq("intact") & table["reference"].eq(layers.REFERENCES[0])].set_index("layer")
+    dip = found[found["top_share"] > 0.25]
+    assert list(dip.index) == list(range(3, 10))
+    assert dip["debiased"].max() < 0.3 and dip["without_top"].min() > 0.5
+
+
 def test_where_words_and_loudness_are_read():
     real("podcast_regions")
     scores = published.podcast_decoding().set_index(["task", "rule", "unit"]).sort_index()["score"]
     loud, words = scores["volume_level", "fixed lag"], scores["word_embedding", "fixed lag"]
     assert loud["eac"] > 1.8 * loud["ifg"] and abs(words["eac"] - words["ifg"]) < 0.03
+    patients = set(published.podcast_decoding().query("level == 'subject'")["unit"])
+    assert patients == set("13456789"), "both chapters say that patient 2 is missing"
     tests = published.podcast_tests().set_index(["test", "rule"])
     for rule in ("fixed lag", "best lag"):
         row = tests.loc[("words, patients", rule)]
         assert row["n_positive"] == row["n"] == 8 and row["p"] == pytest.approx(2 / 2**8)
-        assert tests.loc[("volume_level and electrodes, regions", rule), "estimate"] > 0.95
+        loudness = tests.loc[("volume_level and electrodes, regions", rule)]
+        assert loudness["estimate"] > 0.95 and np.isnan(loudness["n_positive"])  # which is of mean differences
 
 
 def test_trained_and_untrained_tie_on_surprisal():

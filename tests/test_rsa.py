@@ -404,6 +404,8 @@ def test_groups_are_joined_by_item():
         rsa.permutation_test(models(), brain(), groups={k: v for k, v in by_item.items() if k != "item 3"})
     with pytest.raises(BadInput, match="groups: 12 labels, 1 of them empty"):
         rsa.permutation_test(models(), brain(), groups=[*"abcabcabcab", None])
+    with pytest.raises(BadInput, match="groups: no group holds two items, so none can change places"):
+        rsa.permutation_test(models(), brain(), groups=range(12))
     with pytest.raises(BadInput, match="groups: no group for items without names"):
         rsa.permutation_test(V12, B12, groups=by_item)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -123,6 +124,23 @@ def test_frames_are_joined_on_ids_and_arrays_may_be_torch():
     assert cka(torch.tensor(X.to_numpy()), Y.to_numpy().astype(np.float32)) == pytest.approx(cka(X, Y), abs=1e-6)
     with pytest.raises(BadInput, match="Y: rows do not match; in one of the two only: word 19"):
         cka(X, Y.iloc[:19])
+
+
+@pytest.mark.parametrize(
+    "flat", [np.eye(30), 7 * np.eye(30) @ np.linalg.qr(noise(30, 30))[0] + 3], ids=["one-hot", "turned"]
+)
+def test_stimuli_equally_far_apart_leave_nothing_without_the_bias(flat):
+    other = noise(30, 8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for call in (lambda: cka(flat, other), lambda: cka(other, flat), lambda: permutation_test(other, flat, 9)):
+            with pytest.raises(BadInput, match="layer 0 holds all stimuli equally far apart.*debiased=False"):
+                call()
+        with pytest.raises(BadInput, match="layers_b: layer 1 holds all stimuli"):
+            cka_matrix([other], {"a": other, "b": flat})
+        assert 0 < cka(flat, other, debiased=False) < 1
+        assert permutation_test(flat, other, 9, debiased=False).p == 1  # every order is as good
+        assert np.isfinite(cka(noise(30, 100_000), other))  # nearly as far apart, and no more than nearly
 
 
 def test_all_layers_of_two_models_are_fast():

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from neuroconverge import BadInput, ieeg, simulate, simulate_podcast
+from neuroconverge import BadInput, anatomy, ieeg, simulate, simulate_podcast
 
 RATE, LENGTH = 64.0, 300.0
 
@@ -20,7 +20,7 @@ def words() -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def electrodes() -> pd.DataFrame:
     """Ten in a row, from Heschl's gyrus forward."""
-    x, y, z = ieeg.HESCHL_MM["L"]
+    x, y, z = anatomy.HESCHL_MM["L"]
     table = pd.DataFrame({"x_mm": x, "y_mm": y + 8.0 * np.arange(10), "z_mm": z}).assign(name="E", good=True)
     return table.set_axis([f"e{i}" for i in range(10)])
 
@@ -42,7 +42,7 @@ def test_layer_and_lag_grow_with_distance_from_auditory_cortex(electrodes, words
 
 
 def test_right_electrodes_are_measured_from_the_right(electrodes):
-    x, y, z = ieeg.HESCHL_MM["R"]
+    x, y, z = anatomy.HESCHL_MM["R"]
     mirrored = pd.DataFrame({"x_mm": [x, 10.0], "y_mm": [y, y], "z_mm": [z, z]})
     assert ieeg.auditory_distance(mirrored).tolist() == [0, x - 10]
 

@@ -48,6 +48,14 @@ def test_contiguous_errors():
             splits.contiguous(*arguments)
 
 
+def test_folds_are_a_number_or_pairs():
+    for cv in (5, np.int64(5), splits.contiguous(50, 5, 2)):
+        for made, wanted in zip(splits.folds(cv, 50, 2), splits.contiguous(50, 5, 2), strict=True):
+            assert all(np.array_equal(*sides) for sides in zip(made, wanted, strict=True))
+    with pytest.raises(BadInput, match="cv: wanted a number of folds or a list"):
+        splits.folds(None, 50)
+
+
 def test_grouped_leaves_one_group_out():
     groups = ["b", "b", "a", "c", "a", "b"]
     pairs = splits.grouped(groups)

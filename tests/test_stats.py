@@ -11,6 +11,7 @@ import pytest
 from scipy import stats as scipy_stats
 
 from neuroconverge import BadInput, stats
+from neuroconverge.checks import standardised
 
 FAMILIES = (8, 7, 5, 5, 3, 3, 3, 2, 2, 1, 1, 1, 1)  # sizes as in the published list of 42 models
 
@@ -55,6 +56,47 @@ def test_partial_correlation_equals_regression_and_finds_the_common_cause():
     rxy, rxz, ryz = (np.corrcoef(a, b)[0, 1] for a, b in ((x, y), (x, size[:, 0]), (y, size[:, 0])))
     expected = (rxy - rxz * ryz) / np.sqrt((1 - rxz**2) * (1 - ryz**2))
     assert stats.partial_correlation(x, y, size[:, 0]).r == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-6, 1e6])
+def test_covariates_that_say_nothing_new_change_nothing(scale):
+    """A covariate may be constant (0.1 is not exact), or follow from another, in the families that remain."""
+    x, y, codes = study((6, 6, 6, 6), within=0.3, r=0.5, seed=2)
+    size = np.random.default_rng(5).standard_normal(24)
+    alone = np.where(codes == 2, size, 0.1) * scale
+    twin = np.where(codes == 2, size**2, 3 * size + 1) * scale
+    left = stats.leave_one_cluster_out(x, y, codes, covariates=alone).set_index("left_out")["r"]
+    assert left[2] == pytest.approx(np.corrcoef(x[codes != 2], y[codes != 2])[0, 1], abs=1e-12)
+    pair = np.column_stack([size, twin])
+    left = stats.leave_one_cluster_out(x, y, codes, covariates=pair).set_index("left_out")["r"]
+    rest = codes != 2
+    assert left[2] == pytest.approx(stats.partial_correlation(x[rest], y[rest], size[rest]).r, abs=1e-9)
+    assert np.isfinite(left).all()
+    found = stats.partial_correlation(x, y, pair, codes)
+    assert np.isfinite([found.low, found.high, found.p]).all()
+
+
+def test_a_covariate_given_twice_is_paid_for_once():
+    x, y, codes = study(r=0.5)
+    size = np.random.default_rng(5).standard_normal(42)
+    twice = np.column_stack([size, 1 - 2 * size])
+    for clusters in (None, codes):
+        once, both = (stats.partial_correlation(x, y, c, clusters, n_boot=99) for c in (size, twice))
+        assert [both.r, both.low, both.high, both.p] == pytest.approx([once.r, once.low, once.high, once.p], abs=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_standardised_columns(dtype):
+    values = np.random.default_rng(0).normal(50, 3, (400, 6)).astype(dtype)
+    values[:, 1], values[:300, 2], values[:, 3] = 0.1, 1e4 / 3, 0  # constant, constant in the rows, nothing
+    values[:, 4] = 1e-9 * (values[:, 4] - 50)
+    rows = np.arange(300)
+    found = standardised(values, rows)
+    assert found.dtype == dtype and not found[:, 1:4].any()
+    assert found[rows].mean(0) == pytest.approx(0, abs=1e-4)
+    assert found[rows][:, [0, 4, 5]].std(0) == pytest.approx(1, abs=1e-4)
+    jitter = np.full(400, 0.1) + np.tile([0, 1e-17, 0, 3e-17], 100)  # rounding of what was constant
+    assert not standardised(jitter[:, None]).any()
 
 
 def test_wild_p_equals_the_regression_written_out():

@@ -224,6 +224,25 @@ def test_categorisation_joins_on_ids_and_is_at_chance_for_noise():
         triplets.categorisation(values.iloc[:3], pd.Series(["x", "x", "q"], index=values.index[:3]))
 
 
+def test_objects_without_a_category_are_left_out():
+    values = named(rng(6).standard_normal((20, 3)))
+    labels = pd.Series(list("xy") * 10, index=values.index)
+    expected = triplets.categorisation(values.iloc[4:], labels.iloc[4:])
+    missing = labels.mask(np.arange(20) < 4)
+    for made in (
+        triplets.categorisation(values, missing),
+        triplets.categorisation(values, list(missing)),
+        triplets.categorisation(values.to_numpy(), missing),
+    ):
+        assert made.n == 16 and made.predicted.equals(expected.predicted)
+        assert made.by_category.equals(expected.by_category)
+    for wrong in (list("xyx"), pd.Series(list("xyx"))):
+        with pytest.raises(BadInput, match="categories: 3 labels for 20 objects"):
+            triplets.categorisation(values if isinstance(wrong, list) else values.to_numpy(), wrong)
+    with pytest.raises(BadInput, match="categories: 0 of 0 labelled objects; wanted at least 2"):
+        triplets.categorisation(values, labels.mask(labels == labels))
+
+
 def test_accuracy_by_dimensions_rises_to_the_whole():
     truth = simulate.sparse_embedding(80, 8, seed=1)
     choices = simulate.triplet_choices(truth, 4000, seed=2)

@@ -89,6 +89,12 @@ def test_order_of_pair_and_of_rows_does_not_matter_much(choices, fit):
     assert triplets.match_dimensions(fit.weights.to_numpy(), turned.weights.to_numpy())["r"].min() > 0.99
 
 
+@pytest.mark.parametrize(("n", "share"), [(1000, 0.2), (10_000, 0.1), (40_000, 0.05)])
+def test_a_thousand_triplets_are_held_out_within_bounds(truth, n, share):
+    rows = simulate.triplet_choices(truth, n, seed=9).rows
+    assert len(triplets_fit._held_out(rows, 200)) / n == pytest.approx(share, rel=0.05)
+
+
 def test_all_judgements_of_a_triplet_are_held_out_together(truth):
     choices = simulate.triplet_choices(truth, 1000, seed=9, repeats=3)
     held = triplets_fit._held_out(choices.rows, 200)

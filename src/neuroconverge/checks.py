@@ -29,6 +29,17 @@ def as_array(values, name: str, ndim: int | None = None) -> np.ndarray:
     return array
 
 
+def standardised(values: np.ndarray, rows=slice(None)) -> np.ndarray:
+    """Columns of (n, k) with the mean and standard deviation of ``rows`` taken out; 0 where constant there.
+
+    Constant but for rounding counts as constant, so that no noise of the last digits becomes a feature.
+    """
+    known = values[rows]
+    low, high = known.min(0), known.max(0)
+    constant = high - low <= 16 * np.finfo(values.dtype).eps * np.maximum(abs(low), abs(high))
+    return (values - known.mean(0)) / np.where(constant, np.inf, known.std(0))
+
+
 def unique_labels(labels: Sequence, name: str, n: int) -> list[str]:
     """Labels as strings, one for each of n rows and none twice; raises BadInput."""
     labels = [str(label) for label in labels]

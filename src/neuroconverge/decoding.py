@@ -1,7 +1,7 @@
 """Decoding: from brain activity to an embedding, and from the embedding to what was seen or read.
 
 Two ways. With voxel patterns, a ridge predicts the embedding of each item (``fit``), and the prediction is compared
-with the true ones (``pairwise_accuracy``, ``rank_accuracy``) or looked up in a dictionary (``retrieve``, ``ranks``).
+with the true ones (``pairwise_accuracy``, ``rank_accuracy``) or looked up in a dictionary (``retrieve``).
 With RDMs alone, an item is known by its distances to all others, and its row in the brain is matched to the rows of
 the model (``similarity_decoding``). Chance is what shuffled pairing gives, not .5: see ``shuffled_pairing_null``.
 """
@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 
 from . import splits
-from .checks import aligned, as_array, one_of
+from .checks import aligned, as_array, one_of, standardised
 from .decoding_rdms import (
     profile_scores,
     similarity_bootstrap,
@@ -22,18 +23,10 @@ from .decoding_rdms import (
     similarity_null,
     subject_scores,
 )
-from .decoding_stats import (
-    accuracy_table,
-    group_codes,
-    p_value,
-    pairings,
-    person_scores,
-    share_won,
-    tested_pairs,
-    wins_of,
-)
+from .decoding_stats import accuracy_table, person_scores, share_won, tested_pairs, wins_of
 from .encoding import RidgeCV
 from .errors import BadInput
+from .resampling import group_codes, p_value, pairings
 
 ALPHAS = tuple(float(alpha) for alpha in np.logspace(2, 5, 4))  # for z-scored voxels, a thousand or so
 SIMILARITIES = ("cosine", "correlation", "euclidean")
@@ -49,7 +42,6 @@ __all__ = [
     "person_scores",
     "profile_scores",
     "rank_accuracy",
-    "ranks",
     "retrieve",
     "shuffled_pairing_null",
     "similarity_bootstrap",
@@ -77,8 +69,7 @@ def fit(X, Y, cv=10, alphas=ALPHAS, inner=5, mean: str = "all") -> np.ndarray:
     X, Y = _rows(X, Y)
     predicted = np.empty_like(Y)
     for train, test in _folds(cv, len(X)):
-        centre, spread = X[train].mean(0), X[train].std(0)
-        scaled = (X - centre) / np.where(spread > 1e-12 * np.abs(centre).clip(1), spread, np.inf)
+        scaled = standardised(X, train)
         predicted[test] = RidgeCV(alphas, inner).fit(scaled[train], Y[train]).predict(scaled[test])
         if mean == "all":
             predicted[test] += Y.mean(0) - Y[train].mean(0)
@@ -88,7 +79,8 @@ def fit(X, Y, cv=10, alphas=ALPHAS, inner=5, mean: str = "all") -> np.ndarray:
 def _rows(X, Y) -> tuple[np.ndarray, np.ndarray]:
     """Two finite arrays with the same items in the same order; Y keeps float32, in which the ridge is faster."""
     single = getattr(Y, "dtype", None) == np.float32
-    X, Y = as_array(X, "X", 2), as_array(aligned(Y, getattr(X, "index", None), "Y"), "Y", 2)
+    index = X.index if isinstance(X, pd.DataFrame) else None
+    X, Y = as_array(X, "X", 2), as_array(aligned(Y, index, "Y"), "Y", 2)
     if len(X) != len(Y):
         raise BadInput(f"X and Y: {len(X)} and {len(Y)} rows; wanted one row an item in both")
     return X, Y.astype(np.float32) if single else Y
@@ -108,7 +100,7 @@ def nearest_training_item(X, Y, cv=10) -> np.ndarray:
 
 
 def _folds(cv, n: int) -> splits.Pairs:
-    pairs = splits.contiguous(n, cv) if isinstance(cv, (int, np.integer)) else splits.checked(cv, n)
+    pairs = splits.folds(cv, n)
     times = np.bincount(np.concatenate([test for _, test in pairs]), minlength=n)
     if (times != 1).any():
         row = int(np.argmax(times != 1))
@@ -188,28 +180,6 @@ def retrieve(predicted, dictionary, k: int = 10) -> tuple[np.ndarray, np.ndarray
     return np.take_along_axis(found, order, 1), np.take_along_axis(best, order, 1)
 
 
-def ranks(predicted, dictionary, right) -> np.ndarray:
-    """Rank of the right entry among all entries of a dictionary (items,), by cosine: 1 is first; ties share the mean.
-
-    ``right`` (items,) or (items, several): rows of the right entries; the best of several counts, and the others do
-    not stand in its way. Chance of one right entry is (entries + 1) / 2.
-    """
-    queries, entries = _queries(predicted, dictionary)
-    right = np.asarray(right).reshape(len(queries), -1)
-    if right.dtype.kind not in "iu" or right.min() < 0 or right.max() >= len(entries):
-        raise BadInput(f"right: wanted rows 0 to {len(entries) - 1} of the dictionary, one or more an item")
-    own = np.array(
-        [_unit(np.asarray(entries[rows], np.float32)) @ query for rows, query in zip(right, queries, strict=True)]
-    )
-    best = own.max(1)[:, None]
-    above, level = np.zeros(len(queries)), np.zeros(len(queries))
-    for _, cosines in _blocks(queries, entries):
-        above += (cosines > best + 1e-6).sum(1)
-        level += (np.abs(cosines - best) <= 1e-6).sum(1)
-    level -= (np.abs(own - best) <= 1e-6).sum(1)
-    return 1 + above + level / 2
-
-
 def _queries(predicted, dictionary) -> tuple[np.ndarray, np.ndarray]:
     queries = _unit(as_array(predicted, "predicted", 2)).astype(np.float32)
     if getattr(dictionary, "ndim", 0) != 2 or dictionary.shape[1] != queries.shape[1]:
@@ -233,7 +203,8 @@ def shuffled_pairing_null(
     inside groups only. ``orders`` (n_perm, items): use these instead, so that all people get the same. ``options``
     go to ``fit``. Computed in float32.
     """
-    Y = as_array(Y, "Y", 2).astype(np.float32)
+    X, Y = _rows(X, Y)
+    Y = Y.astype(np.float32)
     orders = pairings(len(Y), n_perm, within, seed) if orders is None else np.asarray(orders)
     width, out = Y.shape[1], []
     for start in range(0, len(orders), step := max(1, TARGETS // width)):

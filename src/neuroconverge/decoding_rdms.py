@@ -15,17 +15,10 @@ from scipy.spatial.distance import squareform
 from threadpoolctl import threadpool_limits
 
 from .checks import as_array
-from .decoding_stats import (
-    crossed_differences,
-    crossed_table,
-    group_codes,
-    item_counts,
-    pairings,
-    tested_pairs,
-    wins_of,
-)
+from .decoding_stats import crossed_table, tested_pairs, wins_of
 from .errors import BadInput
-from .rdms import model_names, one_per_subject, paired, vectors_of
+from .rdms import item_names, model_names, numbered_pairs, one_per_subject, paired, vectors_of
+from .resampling import Draws, group_codes, item_counts, p_greater, pairings
 
 LEAST = 5  # items: a profile of three distances is the shortest that can be correlated
 
@@ -57,9 +50,9 @@ def similarity_null(brain, model, n_perm: int = 1000, within=None, shuffle=None,
     the form of ``within``. Nothing is fitted, so there is nothing to fit anew.
     """
     models, people, codes = _matrices(brain, model, within)
-    labels = None if shuffle is None else group_codes(shuffle, len(codes), _items(brain))
+    labels = group_codes(shuffle, len(codes), item_names(brain), "shuffle")
     allowed, ones = tested_pairs(codes), np.ones(len(codes))
-    orders = pairings(len(codes), n_perm, labels, seed)
+    orders = pairings(len(codes), n_perm, labels, seed, "shuffle")
     return np.array([_shares(models[:, order][:, :, order], people, ones, allowed) for order in orders])
 
 
@@ -72,8 +65,8 @@ def similarity_bootstrap(
     ``group``: decode the mean RDM of the people, averaged anew for each draw, instead of the mean score of single
     people. Columns: ``model, score, low, high, se, n_subjects, n_stimuli, n_pairs``. Variance: Schuett 2023.
     """
-    draws = _bootstrap(models, brain, within, group, n_boot, seed)
-    return crossed_table({"model": model_names(models)}, **draws)
+    draws, n_pairs = _bootstrap(models, brain, within, group, n_boot, seed)
+    return crossed_table({"model": model_names(models)}, draws, n_pairs)
 
 
 def similarity_differences(
@@ -81,21 +74,17 @@ def similarity_differences(
 ) -> pd.DataFrame:
     """Accuracy of one model less that of another, for pairs of names; the same draws for both.
 
-    Columns: ``first, second, difference, low, high`` (95 %), ``se, n_subjects, n_stimuli, p`` (two-sided). Other
-    arguments as in ``similarity_bootstrap``.
+    Columns: ``first, second, difference, low, high`` (95 %), ``se, n_subjects, n_stimuli, n_pairs, p`` (two-sided).
+    Other arguments as in ``similarity_bootstrap``.
     """
-    names = model_names(models)
-    unknown = sorted({name for pair in pairs for name in pair} - set(names))
-    if unknown or not len(pairs):
-        raise BadInput(f"pairs: no model {', '.join(unknown)}; there are {', '.join(names)}")
-    first, second = np.array([(names.index(a), names.index(b)) for a, b in pairs]).T
-    labels = {"first": [a for a, _ in pairs], "second": [b for _, b in pairs]}
-    draws = _bootstrap(models, brain, within, group, n_boot, seed)
-    return crossed_differences(labels, first, second, **draws)
+    labels, (first, second) = numbered_pairs(pairs, model_names(models))
+    draws, n_pairs = _bootstrap(models, brain, within, group, n_boot, seed)
+    table = draws.table("difference", labels, lambda part: part[:, first] - part[:, second])
+    return table.assign(n_pairs=n_pairs, p=2 * p_greater(table["difference"].abs(), table["se"] ** 2, draws.dof))
 
 
-def _bootstrap(models, brain, within, group: bool, n_boot: int, seed: int) -> dict:
-    """Scores (models,) and three bootstraps of them (n_boot, models): people and items, people alone, items alone."""
+def _bootstrap(models, brain, within, group: bool, n_boot: int, seed: int) -> tuple[Draws, int]:
+    """Accuracies under resampled people and items, and the number of pairs tested."""
     one_per_subject(brain)
     left, people, codes = _matrices(brain, models, within)
     (n_people, n), rng = people.shape[:2], np.random.default_rng(seed)
@@ -108,8 +97,7 @@ def _bootstrap(models, brain, within, group: bool, n_boot: int, seed: int) -> di
         who = np.vstack([drawn[b : b + 1], equal])
         draws[b] = _mixed(left[:, *at], people[:, *at], weight, allowed[at], who, group)
     full, *over_people = _mixed(left, people, np.ones(n), allowed, np.vstack([equal, drawn]), group)
-    parts = {"full": full, "both": draws[:, 0], "people": np.array(over_people), "items": draws[:, 1]}
-    return parts | {"n_people": n_people, "n_items": n, "n_pairs": int(allowed.sum() / 2)}
+    return Draws(full, draws[:, 0], np.array(over_people), draws[:, 1], n_people, n), int(allowed.sum() / 2)
 
 
 def profile_scores(brain, profiles, item: Sequence[int]) -> np.ndarray:
@@ -200,11 +188,7 @@ def _matrices(brain, model, within) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     n = models.shape[-1]
     if n < LEAST:
         raise BadInput(f"brain: {n} items; wanted at least {LEAST}")
-    return models, people, group_codes(within, n, _items(brain))
-
-
-def _items(brain) -> list[str]:
-    return [str(item) for item in getattr(brain, "pattern_descriptors", {}).get("item", [])]
+    return models, people, group_codes(within, n, item_names(brain))
 
 
 def _square(rdms, name: str) -> np.ndarray:

@@ -369,7 +369,7 @@ def _spaces(spaces: Sequence, n: int | None) -> list[np.ndarray]:
 
 
 def _folds(cv, gap: int, n: int) -> splits.Pairs:
-    folds = splits.contiguous(n, cv, gap) if isinstance(cv, (int, np.integer)) else splits.checked(cv, n)
+    folds = splits.folds(cv, n, gap)
     if min(len(train) for train, _ in folds) < 2:
         raise BadInput("cv: a fold with a single training row; wanted at least 2")
     return folds

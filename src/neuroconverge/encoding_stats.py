@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
-from scipy.stats import false_discovery_control
 
 from .checks import one_of
 from .encoding_data import matrix, slices
 from .errors import BadInput
+from .stats import bh
 
 METHODS = ("correlation", "r2")
 KINDS = ("circular", "block")
@@ -213,6 +213,4 @@ def significance(scores, null, correction: str = "max") -> np.ndarray:
     drawn = np.sort(np.broadcast_to(drawn.max(1, keepdims=True), drawn.shape) if correction == "max" else drawn, axis=0)
     above = [len(null) - np.searchsorted(column, score) for column, score in zip(drawn.T, scores[usable], strict=True)]
     p[usable] = (1 + np.array(above)) / (len(null) + 1)
-    if correction == "bh":
-        p[usable] = false_discovery_control(p[usable])
-    return p
+    return bh(p) if correction == "bh" else p

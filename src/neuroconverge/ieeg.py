@@ -15,25 +15,25 @@ import torch
 from sklearn.decomposition import PCA
 
 from . import splits, stats
-from .anatomy import AXES, HESCHL_MM, auditory_distance
-from .checks import as_array
+from .anatomy import AXES, auditory_distance
+from .checks import as_array, standardised
 from .encoding import RidgeCV, variance_partition
 from .encoding_data import threads
 from .encoding_stats import correlation_score, null_of_predictions, significance
 from .errors import BadInput
+from .resampling import p_value
 
 ALPHAS = tuple(float(alpha) for alpha in np.logspace(0, 7, 15))
 LEAST_R2 = 0.01
 # Over all layers and lags, the best inner r2 of an electrode of pure noise stayed below 21 / words in simulations with
 # 300 to 3,300 training words.
 NOISE_R2 = 30.0
-GAP_S = 4.0  # twice the longest lag in use: no training word shares a moment of signal with a test word
-GAP_WORDS = 20  # the same for the folds inside the training words; four seconds of fast speech
+GAP_S = 4.0  # from a lag of -2 s to one of 2 s; windows, and drifts taken out, ask for more: see time_folds
+GAP_WORDS = 20  # for the folds inside the training words: four seconds of fast speech
 
 
 __all__ = [
     "AXES",
-    "HESCHL_MM",
     "Encoding",
     "auditory_distance",
     "chosen",
@@ -109,8 +109,8 @@ def responses(signal, sfreq_hz: float, onsets_s, lags_s, window_s: float = 0.2, 
 def time_folds(words, k: int = 5, gap_s: float = GAP_S) -> splits.Pairs:
     """k folds of words that follow one another in time; training words begin more than ``gap_s`` s away.
 
-    ``words``: table with ``start_s``, or onsets (n,); they need not be sorted. ``gap_s``: at least the distance
-    between the earliest and the latest window of a word, so that both sides share no moment of signal.
+    ``words``: table with ``start_s``, or onsets (n,); they need not be sorted. ``gap_s``: at least from the
+    start of the earliest to the end of the latest window of a word, so that both sides share no moment of signal.
     """
     onsets = as_array(words["start_s"] if isinstance(words, pd.DataFrame) else words, "words", ndim=1)
     if not gap_s >= 0:
@@ -145,8 +145,7 @@ def components(states, pairs: splits.Pairs, n_components: int = 50, seed: int = 
 
 
 def _rotated(layer: np.ndarray, train: np.ndarray, n_components: int, seed: int) -> np.ndarray:
-    mean, scale = layer[train].mean(0), layer[train].std(0)
-    layer = (layer - mean) / np.where(scale > 1e-6 * scale.max(initial=0) + 1e-30, scale, np.inf)
+    layer = standardised(layer, train)
     wanted = min(n_components, layer.shape[1], len(train) - 1)
     solver = "covariance_eigh" if layer.shape[1] < len(train) else "randomized"
     with np.errstate(invalid="ignore"):  # a layer that is constant
@@ -211,9 +210,9 @@ def peaks(found: Encoding, lags_s, electrodes: Sequence | None = None, least_r2:
     ``layer`` (0 to 1, share of depth) and ``lag_s``: chosen in the training words of each fold, mean over folds;
     ``score``: test correlation there (nested). ``naive_layer``, ``naive_lag_s``, ``naive``: chosen and scored on the
     same test words. ``layer_mean``: mean layer weighted by the r2 of the inner folds at the chosen lag, which uses
-    all layers and not only the best. ``predictive``: that r2 is at least ``least_r2`` in the training words of all
-    folds; by default ``LEAST_R2``, or ``NOISE_R2`` by the number of words where these are few. ``electrodes``: their
-    names, the index of the table.
+    all layers and not only the best; NaN if the r2 is at or below 0 in all layers of a fold. ``predictive``: that r2
+    is at least ``least_r2`` in the training words of all folds; by default ``LEAST_R2``, or ``NOISE_R2`` by the number
+    of words where these are few. ``electrodes``: their names, the index of the table.
     """
     least_r2 = max(LEAST_R2, NOISE_R2 / found.n_words) if least_r2 is None else least_r2
     folds, layers, n, count = found.scores.shape
@@ -247,14 +246,23 @@ def peaks(found: Encoding, lags_s, electrodes: Sequence | None = None, least_r2:
     return table
 
 
-def test_series(states, responses, pairs: splits.Pairs, found: Encoding, **options) -> tuple[np.ndarray, np.ndarray]:
+def test_series(
+    states,
+    responses,
+    pairs: splits.Pairs,
+    found: Encoding,
+    n_components: int = 50,
+    alphas=ALPHAS,
+    cv: int = 5,
+    gap: int = GAP_WORDS,
+) -> tuple[np.ndarray, np.ndarray]:
     """Measured and predicted responses of the test words, (words, electrodes) each, at the layer and lag chosen.
 
     Every fold is standardised by itself, so that differences between folds count for nothing. Rows: the test words of
-    all folds, fold after fold. For nulls that turn one against the other: ``significant``.
+    all folds, fold after fold. For nulls that turn one against the other: ``significant``. Other arguments as in
+    ``encode``.
     """
-    options = {"n_components": 50, "alphas": ALPHAS, "cv": 5, "gap": GAP_WORDS} | options
-    spaces = components(states, pairs, options["n_components"])
+    spaces = components(states, pairs, n_components)
     responses = _checked(responses, len(spaces[0][0]))
     layer, lag, usable = chosen(found)
     parts = []
@@ -263,28 +271,38 @@ def test_series(states, responses, pairs: splits.Pairs, found: Encoding, **optio
         predicted = np.full((len(test), known.shape[1]), np.nan, np.float32)
         for one in np.unique(layer[fold][usable]):
             which, space = usable & (layer[fold] == one), spaces[fold][one]
-            model = RidgeCV(options["alphas"], options["cv"], options["gap"]).fit(space[train], known[train][:, which])
+            model = RidgeCV(alphas, cv, gap).fit(space[train], known[train][:, which])
             predicted[:, which] = model.predict(space[test])
         parts.append([_standard(known[test]), _standard(predicted)])
     return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
 
-def unique_r2(states, responses, pairs: splits.Pairs, found: Encoding, nuisance, **options) -> pd.DataFrame:
+def unique_r2(
+    states,
+    responses,
+    pairs: splits.Pairs,
+    found: Encoding,
+    nuisance,
+    n_components: int = 50,
+    alphas=ALPHAS,
+    cv: int = 5,
+    gap: int = GAP_WORDS,
+) -> pd.DataFrame:
     """Variance of the test words that the chosen layer explains beyond nuisance features, an electrode a row.
 
     ``nuisance``: (words, features). Columns ``model`` (its own share), ``nuisance``, ``model & nuisance`` and
     ``total``, as from ``encoding.variance_partition``, at the layer and lag chosen in each fold, mean over folds.
+    Other arguments as in ``encode``.
     """
-    options = {"n_components": 50, "alphas": ALPHAS, "cv": 5, "gap": GAP_WORDS} | options
-    spaces, nuisance = components(states, pairs, options["n_components"]), as_array(nuisance, "nuisance", ndim=2)
+    spaces, nuisance = components(states, pairs, n_components), as_array(nuisance, "nuisance", ndim=2)
+    responses = _checked(responses, len(spaces[0][0]))
     layer, lag, usable = chosen(found)
-    ridge = RidgeCV(options["alphas"], options["cv"], options["gap"])
+    ridge = RidgeCV(alphas, cv, gap)
     columns = ["model", "nuisance", "model & nuisance", "total"]
     parts = np.full((len(pairs), responses.shape[1], len(columns)), np.nan)
     for fold, pair in enumerate(pairs):
         known = responses[:, np.arange(responses.shape[1]), lag[fold]]
-        scale = nuisance[pair[0]].std(0)
-        beside = (nuisance - nuisance[pair[0]].mean(0)) / np.where(scale > 0, scale, np.inf)
+        beside = standardised(nuisance, pair[0])
         for one in np.unique(layer[fold][usable]):
             which = usable & (layer[fold] == one)
             both = {"model": spaces[fold][one], "nuisance": beside.astype(np.float32)}
@@ -354,4 +372,4 @@ def _permuted(y: np.ndarray, x: np.ndarray, patients: np.ndarray, n_perm: int, s
         orders = rng.permuted(np.broadcast_to(np.flatnonzero(mine), (n_perm, mine.sum())), axis=1)
         null += y[orders] @ x[mine]
     r = float(x @ y / size)
-    return r, float((1 + (np.abs(null / size) >= abs(r) * (1 - 1e-9)).sum()) / (1 + n_perm))
+    return r, p_value(abs(r), np.abs(null / size))

@@ -80,7 +80,7 @@ def average(rdms: RDMs, by: str = "subject") -> RDMs:
 
 def select(rdms: RDMs, items: Sequence[str]) -> RDMs:
     """The same RDMs for some of the items, in the order given."""
-    known = list(map(str, rdms.pattern_descriptors.get("item", [])))
+    known = item_names(rdms)
     unique_labels(items, "items", len(items))
     missing = [item for item in items if item not in known]
     if missing or len(items) < MIN_STIMULI:
@@ -159,7 +159,7 @@ def paired(model, brain) -> tuple[np.ndarray, np.ndarray]:
 
 def matched(reference: RDMs, other: RDMs, name: str, squeeze: bool = True) -> np.ndarray:
     """Vectors of ``other`` with its items in the order of ``reference``."""
-    wanted, got = (list(map(str, rdms.pattern_descriptors.get("item", []))) for rdms in (reference, other))
+    wanted, got = item_names(reference), item_names(other)
     if bool(wanted) != bool(got):
         raise BadInput(f"{name}: only one of the two sets names its items; give ids= to rsa.rdm")
     if reference.n_cond < MIN_STIMULI:
@@ -186,8 +186,22 @@ def one_per_subject(brain, vectors: np.ndarray | None = None) -> np.ndarray:
     return vectors_of(brain, "brain") if vectors is None else vectors
 
 
+def item_names(rdms) -> list[str]:
+    """Names of the items; empty for a bare array and for RDMs without them."""
+    return [str(item) for item in getattr(rdms, "pattern_descriptors", {}).get("item", [])]
+
+
 def model_names(models) -> list[str]:
     """The ``model`` descriptor, or ``model 0``, ``model 1``, ...; raises BadInput for a name used twice."""
     if isinstance(models, RDMs) and "model" in models.rdm_descriptors:
         return unique_labels(models.rdm_descriptors["model"], "models", models.n_rdm)
     return [f"model {i}" for i in range(len(vectors_of(models, "models")))]
+
+
+def numbered_pairs(pairs: Sequence[tuple[str, str]], names: Sequence[str]) -> tuple[dict[str, list[str]], np.ndarray]:
+    """Pairs of names as columns ``first`` and ``second`` of a table, and as places among ``names``, (2, pairs)."""
+    unknown = sorted({name for pair in pairs for name in pair} - set(names))
+    if unknown or not len(pairs):
+        raise BadInput(f"pairs: no model {', '.join(unknown)}; there are {', '.join(names)}")
+    columns = {"first": [a for a, _ in pairs], "second": [b for _, b in pairs]}
+    return columns, np.array([[names.index(name) for name in column] for column in columns.values()])

@@ -7,12 +7,16 @@ sorted once, and each bootstrap sample only re-weights the sorted pairs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy.stats import t as student
 from threadpoolctl import threadpool_limits
+
+from .checks import as_array
+from .errors import BadInput
 
 # Bootstrap samples handled at a time: the working set of a block stays inside the processor's cache.
 BLOCK = 32
@@ -105,26 +109,35 @@ def ceiling(agreement: np.ndarray, counts: np.ndarray) -> np.ndarray:
 class Draws:
     """Scores under the three bootstraps of the crossed design, and on the data themselves.
 
-    ``both``, ``subjects``, ``stimuli``: (n_boot, models); ``full``: (models,). ``ceilings``: the same three for
-    the lower noise ceiling (3, n_boot).
+    ``both``, ``subjects``, ``stimuli``: (n_boot, models), NaN where a sample has no score; ``full``: (models,).
+    ``ceilings``: the same three for the lower noise ceiling (3, n_boot), if there is one.
     """
 
     full: np.ndarray
     both: np.ndarray
     subjects: np.ndarray
     stimuli: np.ndarray
-    ceilings: np.ndarray
     n_subjects: int
     n_stimuli: int
+    ceilings: np.ndarray | None = None
 
-    def variance(self, project: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    def variance(self, project: Callable[[np.ndarray], np.ndarray] = lambda part: part) -> np.ndarray:
         """Corrected variance of what ``project`` makes of the scores (Schuett 2023, eq. for two factors)."""
-        parts = [np.var(project(part), axis=0, ddof=1) for part in (self.both, self.subjects, self.stimuli)]
+        if self.n_subjects < 2:
+            raise BadInput("brain: one person only; an interval over people needs at least two")
+        parts = [np.nanvar(project(part), axis=0, ddof=1) for part in (self.both, self.subjects, self.stimuli)]
         return two_factor_variance(*parts, self.n_subjects, self.n_stimuli)
 
     @property
     def dof(self) -> int:
         return min(self.n_subjects, self.n_stimuli) - 1
+
+    def table(self, value: str, names: Mapping[str, Sequence], project=lambda part: part) -> pd.DataFrame:
+        """Estimates with 95 % intervals over subjects and stimuli, ``names`` first."""
+        estimate, variance = project(self.full[None])[0], self.variance(project)
+        low, high = interval(estimate, variance, self.dof)
+        counts = {"n_subjects": self.n_subjects, "n_stimuli": self.n_stimuli}
+        return pd.DataFrame({**names, value: estimate, "low": low, "high": high, "se": np.sqrt(variance), **counts})
 
 
 def two_factor_variance(both, subjects, stimuli, n_subjects: int, n_stimuli: int) -> np.ndarray:
@@ -184,6 +197,50 @@ def _counts(n_boot: int, n: int, rng: np.random.Generator, at_least: int = 1) ->
         counts[poor] = rng.multinomial(n, np.full(n, 1 / n), size=poor.sum())
         poor = (counts > 0).sum(1) < at_least
     return counts
+
+
+def item_counts(n_boot: int, n: int, rng: np.random.Generator, least: int) -> np.ndarray:
+    """Bootstrap counts (n_boot, n) with at least ``least`` different members in each sample; raises BadInput."""
+    if n_boot < 2 or n < least:
+        raise BadInput(f"n_boot, items: {n_boot} samples of {n}; wanted at least 2 samples of {least}")
+    return _counts(n_boot, n, rng, least)
+
+
+def group_codes(labels, n: int, items: Sequence[str] = (), name: str = "within") -> np.ndarray:
+    """Group of each of n items as a number, all in one for None; ``labels``: in order, or item -> label."""
+    if labels is None:
+        return np.zeros(n, int)
+    if isinstance(labels, Mapping):
+        missing = [item for item in items if item not in labels]
+        if missing or not items:
+            raise BadInput(f"{name}: no group for {', '.join(missing[:5]) or 'items without names'}")
+        labels = [labels[item] for item in items]
+    codes = pd.factorize(pd.Series(list(labels), dtype=object))[0]
+    if len(codes) != n or (codes < 0).any():
+        raise BadInput(f"{name}: {len(codes)} labels, {(codes < 0).sum()} of them empty, for {n} items")
+    return codes
+
+
+def pairings(n: int, n_perm: int, within=None, seed: int = 0, name: str = "within") -> np.ndarray:
+    """Random orders of n items (n_perm, n); with ``within`` (a label each), items change places inside groups only."""
+    if n_perm < 1:
+        raise BadInput(f"n_perm: got {n_perm}; wanted at least 1")
+    codes, rng = group_codes(within, n, name=name), np.random.default_rng(seed)
+    blocks = [np.flatnonzero(codes == code) for code in np.unique(codes)]
+    if len(blocks) == n:
+        raise BadInput(f"{name}: no group holds two items, so none can change places")
+    orders = np.tile(np.arange(n), (n_perm, 1))
+    for order in orders:
+        for block in blocks:
+            order[block] = rng.permutation(block)
+    return orders
+
+
+def p_value(score, null) -> float | np.ndarray:
+    """One-sided p of a score, or of each of several (k,), against null scores (n_perm,) or (n_perm, k)."""
+    null = as_array(null, "null")
+    p = (1 + (null >= np.asarray(score) - 1e-12).sum(0)) / (1 + len(null))
+    return float(p) if np.ndim(p) == 0 else p
 
 
 def interval(estimate: np.ndarray, variance: np.ndarray, dof: int, level: float = 0.95) -> tuple:

@@ -15,8 +15,21 @@ from rsatoolbox.rdm import compare as toolbox_compare
 from . import resampling
 from .checks import one_of
 from .errors import BadInput
-from .rdms import MIN_STIMULI, average, count_stimuli, model_names, one_per_subject, paired, pick, rdm, select, stack
-from .resampling import Draws, interval, p_greater, scaled, semipartial, similarity
+from .rdms import (
+    MIN_STIMULI,
+    average,
+    count_stimuli,
+    item_names,
+    model_names,
+    numbered_pairs,
+    one_per_subject,
+    paired,
+    pick,
+    rdm,
+    select,
+    stack,
+)
+from .resampling import Draws, group_codes, p_greater, p_value, pairings, scaled, semipartial, similarity
 
 __all__ = [
     "average",
@@ -93,14 +106,6 @@ def _draws(left, right, method, n_boot, seed, statistic) -> Draws:
     return draws
 
 
-def _table(draws: Draws, value: str, names: dict[str, list[str]], project=lambda part: part) -> pd.DataFrame:
-    """Estimates with 95 % intervals over subjects and stimuli, ``names`` first."""
-    estimate, variance = project(draws.full[None])[0], draws.variance(project)
-    low, high = interval(estimate, variance, draws.dof)
-    counts = {"n_subjects": draws.n_subjects, "n_stimuli": draws.n_stimuli}
-    return pd.DataFrame({**names, value: estimate, "low": low, "high": high, "se": np.sqrt(variance), **counts})
-
-
 def crossed_bootstrap(models, brain, method: str = "spearman", n_boot: int = 1000, seed: int = 0) -> pd.DataFrame:
     """Score of every model with an interval that generalises to new subjects and to new stimuli.
 
@@ -109,7 +114,7 @@ def crossed_bootstrap(models, brain, method: str = "spearman", n_boot: int = 100
     ceiling_high``. Source: two-factor bootstrap of Schuett 2023, t-distributed with the smaller n.
     """
     draws = crossed_draws(models, brain, method, n_boot, seed)
-    table = _table(draws, "score", {"model": model_names(models)})
+    table = draws.table("score", {"model": model_names(models)})
     lower, upper = noise_ceiling(brain, method)
     usable = np.isfinite(draws.ceilings).all(0)
     parts = zip((draws.both, draws.subjects, draws.stimuli), draws.ceilings, strict=True)
@@ -138,13 +143,9 @@ def differences(
     names = model_names(models)
     if pairs is None:
         pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
-    unknown = sorted({name for pair in pairs for name in pair} - set(names))
-    if unknown or not pairs:
-        raise BadInput(f"pairs: no model {', '.join(unknown)}; there are {', '.join(names)}")
-    first, second = np.array([(names.index(a), names.index(b)) for a, b in pairs]).T
+    labels, (first, second) = numbered_pairs(pairs, names)
     draws = crossed_draws(models, brain, method, n_boot, seed)
-    labels = {"first": [a for a, _ in pairs], "second": [b for _, b in pairs]}
-    table = _table(draws, "difference", labels, lambda part: part[:, first] - part[:, second])
+    table = draws.table("difference", labels, lambda part: part[:, first] - part[:, second])
     return table.assign(p=2 * p_greater(table["difference"].abs(), table["se"] ** 2, draws.dof))
 
 
@@ -169,7 +170,7 @@ def region_difference(
         return both[..., :n] - both[..., n:]
 
     draws = _draws(left, np.concatenate([right, second]), method, n_boot, seed, between_regions)
-    table = _table(draws, "difference", {"model": model_names(models)})
+    table = draws.table("difference", {"model": model_names(models)})
     return table.assign(p=2 * p_greater(table["difference"].abs(), table["se"] ** 2, draws.dof))
 
 
@@ -193,7 +194,7 @@ def unique_variance(models, brain, method: str = "spearman", n_boot: int = 1000,
         draws = crossed_draws(models, brain, method, n_boot, seed, semipartial)
     except np.linalg.LinAlgError:  # in some bootstrap sample
         raise same from None
-    table = _table(draws, "semipartial", {"model": names})
+    table = draws.table("semipartial", {"model": names})
     each = semipartial(unit[None], _unit(right, method)[None])[0]
     return table.assign(p_zero=p_greater(draws.full, table["se"] ** 2, draws.dof), unique=(each**2).mean(1))
 
@@ -209,7 +210,7 @@ def permutation_test(
     """Is the agreement larger than with shuffled stimulus labels? One p for each model, and one for the best.
 
     ``groups``: labels are shuffled only within groups (categories), which asks for agreement beyond them: a mapping
-    from item to group, or a sequence in the order of the brain's items.
+    from item to group, or a sequence in the order of the brain's items; some group must hold two items.
     Columns: ``model, score, p`` (one-sided), ``p_max`` (against the largest of all models in each shuffle, each in
     units of its own null, so corrected for having looked at all of them), ``null_mean, null_95``. The inference
     is about these subjects and these stimuli only.
@@ -217,12 +218,10 @@ def permutation_test(
     one_of(method, "method", resampling.METHODS)
     left, right = paired(models, brain)
     n = count_stimuli(left.shape[1])
-    groups = _groups(groups, brain, n)
-    if n_perm < 1:
-        raise BadInput(f"n_perm: got {n_perm}, wanted at least 1")
+    codes = group_codes(groups, n, item_names(brain), "groups")
     unit, target = _unit(left, method), _unit(right, method).mean(0)
     score = unit @ target
-    null = _shuffled(unit, target, n, n_perm, np.random.default_rng(seed), groups)
+    null = _shuffled(unit, target, pairings(n, n_perm, codes, seed, "groups"))
     # In units of each model's own null, so that a model whose null is high does not decide for all.
     spread = np.maximum(null.std(0), 1e-12)
     largest = ((null - null.mean(0)) / spread).max(1)
@@ -231,7 +230,7 @@ def permutation_test(
         {
             "model": model_names(models),
             "score": score,
-            "p": (1 + (null >= score - 1e-12).sum(0)) / (1 + n_perm),
+            "p": p_value(score, null),
             "p_max": (1 + beyond.sum(0)) / (1 + n_perm),
             "null_mean": null.mean(0),
             "null_95": np.quantile(null, 0.95, axis=0),
@@ -239,41 +238,17 @@ def permutation_test(
     )
 
 
-def _groups(groups, brain, n: int) -> np.ndarray:
-    """Number of the group of each stimulus; all in one when no groups are given."""
-    if groups is None:
-        return np.zeros(n, int)
-    if isinstance(groups, Mapping):
-        items = list(map(str, brain.pattern_descriptors.get("item", []))) if isinstance(brain, RDMs) else []
-        missing = [item for item in items if item not in groups]
-        if missing or not items:
-            raise BadInput(f"groups: no group for {', '.join(missing[:5]) or 'items without names'}")
-        groups = [groups[item] for item in items]
-    labels = pd.factorize(pd.Series(list(groups)))[0]
-    if len(labels) != n or (labels < 0).any():
-        raise BadInput(f"groups: {len(labels)} labels, {(labels < 0).sum()} of them empty, for {n} stimuli")
-    return labels
-
-
-def _shuffled(unit, target, n, n_perm, rng, groups) -> np.ndarray:
-    """Scores (n_perm, models) after shuffling the n stimuli of the mean brain RDM."""
+def _shuffled(unit: np.ndarray, target: np.ndarray, orders: np.ndarray) -> np.ndarray:
+    """Scores (n_perm, models) with the stimuli of the mean brain RDM in each of the orders (n_perm, n)."""
+    n = orders.shape[1]
     index = np.zeros((n, n), int)
     upper = np.triu_indices(n, 1)
     index[upper] = np.arange(len(upper[0]))
     index += index.T
-    blocks = [np.flatnonzero(groups == group) for group in np.unique(groups)]
-    null = np.empty((n_perm, len(unit)))
-    order = np.arange(n)
-    for i in range(n_perm):
-        for block in blocks:
-            order[block] = rng.permutation(block)
-        null[i] = unit @ target[index[order[upper[0]], order[upper[1]]]]
-    return null
+    return np.array([unit @ target[index[order[upper[0]], order[upper[1]]]] for order in orders])
 
 
-def nested_choice(
-    layers, brain, method: str = "spearman", n_splits: int = 50, seed: int = 0
-) -> dict[str, float | str]:
+def nested_choice(layers, brain, method: str = "spearman", n_splits: int = 50, seed: int = 0) -> dict[str, float | str]:
     """Best layer chosen on one half of the stimuli and scored on the other, beside the naive choice.
 
     Returns ``layer`` (best on all stimuli), ``naive`` (score of the best layer on the half that chose it, so that

@@ -12,9 +12,11 @@ from scipy.fft import irfft, rfft
 from .checks import aligned, as_array, one_of
 from .encoding_stats import moved_rows
 from .errors import BadInput
+from .resampling import p_value
 
 KINDS = ("shuffle", "circular", "block")
 BLOCK_BYTES = 2e8  # rows of all Gram matrices held at a time
+NOTHING = 1e-10  # HSIC of a layer of unit size with itself: below it there is rounding only
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ def cka(X, Y, debiased: bool = True) -> float:
     ``debiased``: with the unbiased estimate of the HSIC, near 0 for unrelated data (and below 0 half of the time). The
     plain form, at most 1 and never below 0, grows towards 1 with d / n even for noise. DataFrames are joined on their
     index, arrays by position. Sources: Kornblith 2019; Song 2012; Murphy 2024. Raises BadInput for unequal rows, NaN,
-    fewer than 4 rows, or features that are all constant.
+    fewer than 4 rows, features that are all constant, or stimuli all equally far apart (unless the bias is kept).
     """
     index = X.index if isinstance(X, pd.DataFrame) else None
     return float(cka_matrix([X], [aligned(Y, index, "Y")], debiased)[0, 0])
@@ -47,12 +49,12 @@ def cka_matrix(layers_a, layers_b, debiased: bool = True) -> np.ndarray:
     Layers are arrays (layers, n, d), or lists or mappings of arrays (n, d) whose d may differ. Rows are the same
     stimuli in the same order. Works in feature space or, block by block, on n x n matrices, whichever is cheaper.
     """
-    a = _layers(layers_a, "layers_a", debiased)
-    b = a if layers_b is layers_a else _layers(layers_b, "layers_b", debiased)
+    a = _layers(layers_a, "layers_a")
+    b = a if layers_b is layers_a else _layers(layers_b, "layers_b")
     if a[0].shape[0] != b[0].shape[0]:
         raise BadInput(f"rows: {a[0].shape[0]} and {b[0].shape[0]}; wanted the same stimuli in the same order")
     both, *own = _hsic(a, b, debiased)
-    return both / np.sqrt(np.outer(*own))
+    return both / np.sqrt(np.outer(_apart(own[0], "layers_a"), _apart(own[1], "layers_b")))
 
 
 def permutation_test(
@@ -65,14 +67,14 @@ def permutation_test(
     """
     one_of(kind, "kind", KINDS)
     index = X.index if isinstance(X, pd.DataFrame) else None
-    pair = _layers([X], "X", debiased) + _layers([aligned(Y, index, "Y")], "Y", debiased)
+    pair = _layers([X], "X") + _layers([aligned(Y, index, "Y")], "Y")
     n = len(pair[0])
     if len(pair[1]) != n:
         raise BadInput(f"rows: {n} and {len(pair[1])}; wanted the same stimuli in the same order")
     if n_perm < 1:
         raise BadInput(f"n_perm: got {n_perm}, wanted at least 1")
     left, right = (_centred_gram(x, debiased) for x in pair)
-    scale = np.linalg.norm(left) * np.linalg.norm(right)
+    scale = np.sqrt(_apart(np.vdot(left, left), "X") * _apart(np.vdot(right, right), "Y"))
     if kind == "circular":
         null = _turned(left, right)[moved_rows(n, n_perm, kind, seed, least)[:, 0]] / scale
     else:
@@ -81,11 +83,10 @@ def permutation_test(
         orders = shuffled if kind == "shuffle" else moved_rows(n, n_perm, kind, seed)
         null = np.array([np.vdot(left, right[np.ix_(order, order)]) for order in orders]) / scale
     score = float(np.vdot(left, right) / scale)
-    p = (1 + (null >= score - 1e-12).sum()) / (1 + n_perm)
-    return Null(score, float(p), float(null.mean()), float(np.quantile(null, 0.95)), n, n_perm)
+    return Null(score, p_value(score, null), float(null.mean()), float(np.quantile(null, 0.95)), n, n_perm)
 
 
-def _layers(layers, name: str, debiased: bool) -> list[np.ndarray]:
+def _layers(layers, name: str) -> list[np.ndarray]:
     """Each layer centred over stimuli and scaled to unit size: (n, d)."""
     named = layers.items() if isinstance(layers, Mapping) else enumerate(layers)
     out = []
@@ -105,6 +106,17 @@ def _layers(layers, name: str, debiased: bool) -> list[np.ndarray]:
     if not out:
         raise BadInput(f"{name}: no layers; wanted at least one")
     return out
+
+
+def _apart(own: np.ndarray, name: str) -> np.ndarray:
+    """HSIC of each layer with itself, if there is any."""
+    empty = np.atleast_1d(own) < NOTHING
+    if empty.any():
+        raise BadInput(
+            f"{name}: layer {np.argmax(empty)} holds all stimuli equally far apart; without its bias nothing is left "
+            "to compare (debiased=False compares it all the same)"
+        )
+    return own
 
 
 def _hsic(a: list[np.ndarray], b: list[np.ndarray], debiased: bool) -> list[np.ndarray]:

@@ -13,7 +13,7 @@ from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 from scipy.signal import oaconvolve
 
 from .anatomy import AXES, auditory_distance
-from .checks import as_array
+from .checks import as_array, standardised
 from .errors import BadInput
 
 LAGS_S = (0.05, 0.45)  # from the electrode nearest to auditory cortex to the farthest
@@ -133,9 +133,7 @@ def _bump(sfreq_hz: float) -> np.ndarray:
 
 def _projection(layer: np.ndarray, rng) -> np.ndarray:
     """Random directions of a layer whose columns have unit variance: (words, DIMENSIONS), standardised."""
-    scale = layer.std(0)
-    layer = (layer - layer.mean(0)) / np.where(scale > 0, scale, np.inf)
-    drawn = layer @ rng.standard_normal((layer.shape[1], DIMENSIONS))
+    drawn = standardised(layer) @ rng.standard_normal((layer.shape[1], DIMENSIONS))
     return drawn / drawn.std(0)
 
 

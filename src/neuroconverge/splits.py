@@ -75,6 +75,11 @@ def shuffled(n: int, k: int, seed: int) -> Pairs:
     return [(np.sort(order[train]), np.sort(order[test])) for train, test in contiguous(n, k)]
 
 
+def folds(cv, n: int, gap: int = 0) -> Pairs:
+    """``cv`` as pairs: ``contiguous`` folds with that gap if it is a number, else the pairs given, ``checked``."""
+    return contiguous(n, cv, gap) if isinstance(cv, (int, np.integer)) else checked(cv, n)
+
+
 def checked(pairs, n: int, name: str = "cv") -> Pairs:
     """The pairs as arrays of row indices; raises BadInput if one is empty, out of range, doubled or on both sides."""
     try:

@@ -16,8 +16,9 @@ from scipy import stats as scipy_stats
 from scipy.stats import norm, rankdata
 from scipy.stats import t as student
 
-from .checks import aligned, as_array, one_of
+from .checks import aligned, as_array, one_of, standardised
 from .errors import BadInput
+from .resampling import interval
 
 METHODS = ("pearson", "spearman")
 EXACT = 12  # with as many families or values, all 2^n sign flips are gone through
@@ -64,7 +65,8 @@ def correlation(x, y, clusters=None, n_boot: int = 10000, seed: int = 0, method:
     families the interval covers 93 to 97 %; quantiles of resampled families covered 81 to 92 %, so they are not used.
     Sources: Cameron, Gelbach and Miller 2008; Efron and Tibshirani 1993.
 
-    Raises BadInput for fewer than 3 values or families, NaN, a constant, or a constant once a family is left out.
+    Raises BadInput for fewer than 4 values (3 families with clusters), NaN, a constant, or a constant once a family is
+    left out.
     """
     return partial_correlation(x, y, None, clusters, n_boot, seed, method)
 
@@ -74,22 +76,21 @@ def partial_correlation(
 ) -> Correlation:
     """Correlation of what the covariates (n,) or (n, k) leave of x and of y; otherwise as ``correlation``.
 
-    With ``method`` spearman, covariates are ranked too. Without clusters, one value is paid for each covariate.
+    With ``method`` spearman, covariates are ranked too. Without clusters, one value is paid for each covariate
+    that does not follow from the others.
     """
     one_of(method, "method", METHODS)
     table, codes, names = _joined(x, y, covariates, clusters, method)
     r, n = _partial(table), len(table)
-    lost = table.shape[1] - 2
+    lost = _residuals(table)[1].shape[1] - 1
     if codes is None:
         if n < 4 + lost:
             raise BadInput(f"x: {n} values; an interval needs at least {4 + lost}")
         low, high = fisher_interval(r, n - lost, method)
-        return Correlation(r, low, high, _usual_p(table, r, n - 2 - lost, method), n)
+        return Correlation(r, low, high, _usual_p(r, n - 2 - lost), n)
     each = np.array([_without(table, codes, c, name, method) for c, name in enumerate(names)])
     k, z = len(names), np.arctanh(np.clip(each, -_EDGE, _EDGE))
-    reach = student.ppf((1 + LEVEL) / 2, k - 1) * np.sqrt((k - 1) * z.var())
-    centre = np.arctanh(np.clip(r, -_EDGE, _EDGE))
-    low, high = np.tanh([centre - reach, centre + reach])
+    low, high = np.tanh(interval(np.arctanh(np.clip(r, -_EDGE, _EDGE)), (k - 1) * z.var(), k - 1))
     p = _wild_p(table, codes, k, n_boot, np.random.default_rng(seed))
     return Correlation(r, float(low), float(high), p, n, k)
 
@@ -137,11 +138,11 @@ def sign_flip(values, n_perm: int = 10000, seed: int = 0, clusters=None) -> Sign
     signs, exact = _signs(k, n_perm, np.random.default_rng(seed))
     p = _share(np.abs(signs @ sums), abs(sums.sum()), exact)
     each = (sums.sum() - sums) / (n - sizes)
-    reach = student.ppf((1 + LEVEL) / 2, k - 1) * np.sqrt((k - 1) * each.var())
-    mean, floor = values.mean(), 2 / 2**k if exact else 1 / (n_perm + 1)
+    low, high = interval(values.mean(), (k - 1) * each.var(), k - 1)
+    floor = 2 / 2**k if exact else 1 / (n_perm + 1)
     counted = None if clusters is None else k
     positive = int((values > 0).sum())
-    return SignFlip(float(mean), float(mean - reach), float(mean + reach), p, n, positive, floor, counted)
+    return SignFlip(float(values.mean()), float(low), float(high), p, n, positive, floor, counted)
 
 
 def bh(p) -> np.ndarray:
@@ -210,8 +211,10 @@ def _ranked(table: np.ndarray, method: str) -> np.ndarray:
 
 def _residuals(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What the mean and the covariates leave of x and y (n, 2), and an orthonormal basis of what was taken out."""
-    design = np.column_stack([np.ones(len(table)), table[:, 2:]])
-    basis = np.linalg.qr(design / np.linalg.norm(design, axis=0))[0]
+    n = len(table)
+    # Without a family, a covariate may be constant or follow from others: it then adds no direction.
+    directions, sizes, _ = np.linalg.svd(standardised(table[:, 2:]) / np.sqrt(n), full_matrices=False)
+    basis = np.column_stack([np.full(n, n**-0.5), directions[:, sizes > 1e-8]])
     centred = table[:, :2] - table[:, :2].mean(0)
     return centred - basis @ (basis.T @ centred), basis
 
@@ -231,10 +234,7 @@ def _without(table, codes, number: int, name, method: str) -> float:
     return _partial(rest)
 
 
-def _usual_p(table, r: float, dof: int, method: str) -> float:
-    if table.shape[1] == 2:
-        test = scipy_stats.pearsonr if method == "pearson" else scipy_stats.spearmanr
-        return float(test(table[:, 0], table[:, 1]).pvalue)
+def _usual_p(r: float, dof: int) -> float:
     r = np.clip(r, -_EDGE, _EDGE)
     return float(2 * student.sf(abs(r) * np.sqrt(dof / (1 - r**2)), dof))
 

@@ -275,14 +275,17 @@ def categorisation(embedding, categories) -> Categorisation:
     """
     if isinstance(embedding, pd.DataFrame) and isinstance(categories, pd.Series):
         embedding = embedding.loc[embedding.index.isin(categories.index)]
-        categories = pd.Series(aligned(categories, embedding.index, "categories"), index=embedding.index)
+        categories = aligned(categories, embedding.index, "categories")
     values = as_array(embedding, "embedding", ndim=2)
-    labels = pd.Series(categories, index=labels_of(embedding)).astype(str)
-    if len(labels) != len(values):
-        raise BadInput(f"categories: {len(labels)} labels for {len(values)} objects")
+    if len(categories) != len(values):
+        raise BadInput(f"categories: {len(categories)} labels for {len(values)} objects")
+    labels = pd.Series(categories, index=labels_of(embedding), dtype=object)
+    values, labels = values[labels.notna()], labels.dropna().astype(str)
     codes, names = pd.factorize(labels, sort=True)
+    if len(names) < 2:
+        raise BadInput(f"categories: {len(names)} of {len(values)} labelled objects; wanted at least 2")
     sizes = np.bincount(codes)
-    if len(names) < 2 or sizes.min() < 2:
+    if sizes.min() < 2:
         raise BadInput(
             f"categories: {names[sizes.argmin()]!r} has {sizes.min()} of {len(values)} objects; wanted 2 each"
         )

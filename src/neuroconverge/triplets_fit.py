@@ -28,7 +28,7 @@ from safetensors.torch import save_file
 from scipy.optimize import linear_sum_assignment, minimize_scalar
 from scipy.special import logsumexp
 
-from .checks import aligned, as_array
+from .checks import aligned, as_array, standardised
 from .errors import BadInput
 from .triplets_data import Triplets, best_pairs, checked_rows, triplet_keys
 
@@ -92,11 +92,11 @@ def fit_embedding(
     """Sparse non-negative embedding of objects from odd-one-out choices (choices, 3), the odd one last.
 
     ``n_objects``: how many there are; named triplets know it. ``n_dims``: at most so many dimensions; held-out choices
-    (5 %, whole triplets, the same whatever the seed) decide how many stay: those of the strongest penalty whose
-    held-out log-likelihood is within one standard error of the best, less those that are not missed there. ``seed``:
-    starting weights. ``l1_share``: 1 for the L1 penalty of SPoSE alone; the squared part shares the weight among fewer
-    dimensions. ``checkpoint``: a file (safetensors) written after each penalty, from which an interrupted fit goes on.
-    ``device``: cpu, cuda, mps.
+    (a thousand triplets, but no less than 5 % and no more than 20 % of them, the same whatever the seed) decide how
+    many stay: those of the strongest penalty whose held-out log-likelihood is within one standard error of the best,
+    less those that are not missed there. ``seed``: starting weights. ``l1_share``: 1 for the L1 penalty of SPoSE
+    alone; the squared part shares the weight among fewer dimensions. ``checkpoint``: a file (safetensors) written
+    after each penalty, from which an interrupted fit goes on. ``device``: cpu, cuda, mps.
 
     1,854 objects, 120,000 choices, 60 dimensions: about 20 seconds. On a busy machine one thread
     (``torch.set_num_threads(1)``) can be faster than two. Planted dimensions are counted within a tenth; where choices
@@ -114,11 +114,11 @@ def fit_embedding(
         weights = 0.4 * torch.rand(len(ids), n_dims, generator=torch.Generator().manual_seed(seed))
     weights = weights.to(device)
     while len(path) < len(PENALTIES) and not _past_best(path, kept):
-        weights, relaxed, row, losses = problem.step(weights, PENALTIES[len(path)])
+        weights, relaxed, row, likelihoods = problem.step(weights, PENALTIES[len(path)])
         path.append(row)
-        kept.append((relaxed.cpu().clone(), losses))
+        kept.append((relaxed.cpu().clone(), likelihoods))
         _save(checkpoint, settings, path, kept, weights)
-    chosen = _choose_penalty([losses for _, losses in kept])
+    chosen = _choose_penalty([likelihoods for _, likelihoods in kept])
     weights, row = _without_idle(problem, kept, path, chosen)
     return _result(weights, path, chosen, row, ids, held_out, seed)
 
@@ -175,9 +175,7 @@ def match_dimensions(first, second, n_perm: int = 0, seed: int = 0) -> pd.DataFr
 def _standard(table: pd.DataFrame) -> np.ndarray:
     """Columns with mean 0 and standard deviation 1; a constant one becomes 0."""
     values = as_array(table, "embedding", ndim=2) if table.shape[1] else np.zeros((len(table), 0))
-    values = values - values.mean(0)
-    spread = values.std(0)
-    return np.divide(values, spread, out=np.zeros_like(values), where=spread > 1e-12)
+    return standardised(values)
 
 
 class _Problem:
@@ -238,18 +236,18 @@ class _Problem:
         scale = 1.0
         if weights.shape[1]:
             scale = float(np.exp(minimize_scalar(lambda x: -_log_likelihood(held, np.exp(x)).mean(), bounds=(-2, 2)).x))
-        losses, best = _log_likelihood(held, scale), best_pairs(held)
+        likelihoods, best = _log_likelihood(held, scale), best_pairs(held)
         row = {
             "penalty": penalty,
             "n_dims": weights.shape[1],
-            "log_likelihood": losses.mean(),
+            "log_likelihood": likelihoods.mean(),
             "accuracy": (best[:, 0] / best.sum(1)).mean(),
             "scale": scale,
             "train_log_likelihood": _log_likelihood(dots[self.pairs].cpu().numpy().T, scale).mean()
             if train
             else np.nan,
         }
-        return {name: float(value) if name != "n_dims" else value for name, value in row.items()}, losses
+        return {name: float(value) if name != "n_dims" else value for name, value in row.items()}, likelihoods
 
 
 def _places(rows: np.ndarray, n: int) -> torch.Tensor:
@@ -282,9 +280,9 @@ def _held_out(rows: np.ndarray, n_objects: int) -> np.ndarray:
     return np.flatnonzero(chosen[groups])
 
 
-def _worse(losses: np.ndarray, best: np.ndarray) -> float:
+def _worse(likelihoods: np.ndarray, best: np.ndarray) -> float:
     """By how many standard errors of the paired difference these held-out choices are less likely."""
-    apart = best - losses
+    apart = best - likelihoods
     spread = apart.std() / np.sqrt(len(apart))
     return float(apart.mean() / spread) if spread > 0 else 0.0
 
@@ -292,8 +290,9 @@ def _worse(losses: np.ndarray, best: np.ndarray) -> float:
 def _past_best(path: list[dict], kept: list) -> bool:
     if not path:
         return False
-    best = max((losses for _, losses in kept), key=np.mean)
-    return path[-1]["n_dims"] == 0 or (len(kept) > 2 and all(_worse(losses, best) > 2 for _, losses in kept[-2:]))
+    likelihoods = [one for _, one in kept]
+    best = max(likelihoods, key=np.mean)
+    return path[-1]["n_dims"] == 0 or (len(kept) > 2 and all(_worse(one, best) > 2 for one in likelihoods[-2:]))
 
 
 def _without_idle(problem: _Problem, kept: list, path: list[dict], chosen: int) -> tuple[torch.Tensor, dict]:
@@ -314,9 +313,9 @@ def _without_idle(problem: _Problem, kept: list, path: list[dict], chosen: int) 
     return relaxed, row
 
 
-def _choose_penalty(losses: list[np.ndarray]) -> int:
-    best = int(np.argmax([one.mean() for one in losses]))
-    return max(step for step, one in enumerate(losses) if step >= best and _worse(one, losses[best]) <= 1)
+def _choose_penalty(likelihoods: list[np.ndarray]) -> int:
+    best = int(np.argmax([one.mean() for one in likelihoods]))
+    return max(step for step, one in enumerate(likelihoods) if step >= best and _worse(one, likelihoods[best]) <= 1)
 
 
 def _result(weights, path: list[dict], chosen: int, row: dict, ids: list, held_out: np.ndarray, seed: int):
@@ -331,7 +330,7 @@ def _save(checkpoint, settings: str, path: list[dict], kept: list, weights: torc
     if checkpoint is None:
         return
     tensors = {"weights": weights.cpu()} | {f"relaxed {k}": relaxed for k, (relaxed, _) in enumerate(kept)}
-    tensors |= {f"losses {k}": torch.from_numpy(losses) for k, (_, losses) in enumerate(kept)}
+    tensors |= {f"likelihoods {k}": torch.from_numpy(likelihoods) for k, (_, likelihoods) in enumerate(kept)}
     beside = Path(f"{checkpoint}.{os.getpid()}.part")
     notes = {"settings": settings, "path": json.dumps(path)}
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, beside, notes)
@@ -346,7 +345,8 @@ def _resumed(checkpoint, settings: str) -> tuple[torch.Tensor | None, list[dict]
             notes = file.metadata() or {}
             path = json.loads(notes.get("path", "[]"))
             weights = file.get_tensor("weights")
-            kept = [(file.get_tensor(f"relaxed {k}"), file.get_tensor(f"losses {k}").numpy()) for k in range(len(path))]
+            parts = ([file.get_tensor(f"{name} {k}") for name in ("relaxed", "likelihoods")] for k in range(len(path)))
+            kept = [(relaxed, likelihoods.numpy()) for relaxed, likelihoods in parts]
     except (SafetensorError, ValueError) as error:
         raise BadInput(f"checkpoint: {checkpoint} cannot be read ({error}); delete it") from None
     if notes.get("settings") != settings or not path:

@@ -44,9 +44,9 @@ def word_states(
     model,
     words: Sequence[str],
     context: int = 64,
-    mode: str = "rolling",
     layers: Sequence[str] | None = None,
     pool: str = "last",
+    mode: str = "rolling",
     precision: str = "float32",
 ) -> np.ndarray:
     """``model.word_states``, (layers, words, dim) float32, read from the cache where it holds just these layers.
