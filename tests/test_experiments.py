@@ -12,7 +12,7 @@ from conftest import have
 from neuroconverge import experiments
 from neuroconverge.datasets.registry import rows
 from neuroconverge.errors import BadInput, DataUnavailable, UnknownName
-from neuroconverge.experiments import images92
+from neuroconverge.experiments import ieeg, images92
 
 ALL = sorted(experiments.recorded_names())
 
@@ -99,7 +99,31 @@ def test_brain_set_that_cannot_be_had_is_replaced_aloud(monkeypatch, capsys):
     assert "EVC15 stands in" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("lost", ["podcast_electrodes", "podcast_words"])
+def test_table_of_the_story_that_cannot_be_had_is_none_and_named(monkeypatch, capsys, lost):
+    here = dict.fromkeys(("podcast_electrodes", "podcast_words"), lambda: "a table") | {lost: _unreachable}
+    for name, load in here.items():
+        monkeypatch.setattr(ieeg, name, load)
+    assert dict(zip(here, ieeg.tables_here(), strict=True))[lost] is None
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 1 and said[0].endswith("can neither be found nor reached on this machine.")
+    assert {"podcast_electrodes": "electrodes", "podcast_words": "words"}[lost] in said[0]
+
+
 # What the chapters and verdicts say in words, against the recorded numbers.
+
+
+def test_every_patient_has_an_electrode_near_auditory_cortex_and_one_has_no_more():
+    table = experiments.recorded("podcast_coverage")[0].set_index("subject")
+    assert table["within_20_mm"].idxmin() == "sub-01" and table["within_20_mm"].min() == 1
+    assert (table["left"] + table["right"] + table["unplaced"] == table["good"]).all()
+    # The text to the figure of the brain: on the right those of patient 01 and some of 03 and 04.
+    assert table.index[table["right"] > 2].tolist() == ["sub-01", "sub-03", "sub-04"]
+
+
+def test_surprising_words_are_mostly_longer_words():
+    row = experiments.recorded("podcast_rhythm")[0].iloc[0]
+    assert 0 < row["rho_per_letter"] < row["rho_duration"] / 2
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +190,16 @@ def test_most_of_the_score_is_knowledge_of_kinds():
 def test_naive_layer_choice_is_never_below_the_nested_one():
     choice, _ = experiments.recorded("layer_choice")
     assert (choice["naive"] >= choice["nested"]).all() and (choice["naive"] - choice["nested"]).max() > 0.02
+
+
+def test_context_helps_the_model_mostly_within_64_tokens_and_a_planted_one_is_found():
+    table, _ = experiments.recorded("context_surprisal")
+    bits = table.set_index(["state", "context_tokens"])["bits_per_byte"]
+    trained, untrained = bits["trained"], bits["untrained"]
+    assert trained[1] - trained[32] > 0.8 * (trained[1] - trained[512])  # 32 stands for 32 to 64
+    assert untrained[1] - untrained[512] < 0.05 * (trained[1] - trained[512])
+    planted = experiments.recorded("context_planted_SIMULATED")[0].query("planted_tokens > 0")
+    assert (planted["found"] == planted["planted_tokens"]).all() and (planted["ahead_low"] > 0).all()
 
 
 def test_the_word_null_is_a_label_and_no_gap(tmp_path, monkeypatch):

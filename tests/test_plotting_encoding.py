@@ -50,7 +50,8 @@ def test_response_plot_leaves_out_times_with_few_sentences():
     figure = plotting.response_plot({"found": values}, [0, 1, 2, 3], {"sound": 1.0})
     curve = figure.axes[0].lines[0]
     assert curve.get_xdata().tolist() == [0, 1, 2] and set(curve.get_ydata()) == {3.5}
-    assert "up to 8 sentences" in texts(figure) and "(s)" in texts(figure) and "z of the baseline" in texts(figure)
+    for part in ("up to 8 sentences", "(s)", "z of the baseline", "bands: two standard errors over sentences"):
+        assert part in texts(figure)
     with pytest.raises(BadInput, match=r"wanted \(sentences, 3\)"):
         plotting.response_plot({"found": values}, [0, 1, 2])
 
@@ -58,6 +59,7 @@ def test_response_plot_leaves_out_times_with_few_sentences():
 def test_penalty_plot_marks_the_choice_and_refuses_a_table_without_it():
     table = pd.DataFrame({"target": "a", "alpha": [1.0, 10.0], "train": [0.9, 0.5], "held_out": [0.1, 0.4]})
     figure = plotting.penalty_plot(table.assign(chosen=[False, True]), title="SIMULATED")
+    assert "variance explained" in texts(figure)
     dots = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
     assert [tuple(d.get_xydata()[0]) for d in dots] == [(10.0, 0.4)] and figure.axes[0].get_xscale() == "log"
     with pytest.raises(BadInput, match="table: lacks chosen"):

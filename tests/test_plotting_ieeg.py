@@ -22,8 +22,12 @@ def test_electrodes_without_a_place_are_left_out():
     table = electrodes()
     table.loc[0, "x_mm"] = np.nan
     figure = plotting.brain_plot(table)
-    assert figure.get_suptitle().startswith("5 electrodes of 2 patients")
-    page = plotting.brain_view(table).html
+    assert figure.get_suptitle().startswith("5 electrodes (1 more without a position) of 2 patients")
+    dots = [dots for ax in figure.axes for dots in ax.collections]
+    assert len(dots) >= 3 and not any(one.get_clip_on() for one in dots), "dots at the edge must not be cut"
+    view = plotting.brain_view(table)
+    assert view.width <= 745 and 'width="640" height="480"' in view.get_iframe()
+    page = view.html
     assert '"_marker_x"' in page and not re.search(r"<(link|img|script)[^>]*(href|src)\s*=\s*.http", page)
     assert len(page) < 3e6
     with pytest.raises(BadInput, match="none has both"):

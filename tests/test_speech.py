@@ -179,6 +179,18 @@ def test_planted_sound_and_planted_vowels_are_recovered_and_the_rest_is_left_alo
     assert table["unique"][3:6].min() > 0.05 > table["unique"][:3].max()
     assert table["ceiling"][3:6].min() > 0.2 > table["ceiling"][6:].median()
     assert (table["low"][:6] > 0).all() and (table["low"] < table["sound"]).all()
+    assert (table["gain_low"][3:6] > 0).all() and (table["gain_low"] < table["gain"]).all()
+
+
+def test_sound_is_set_against_the_clock_in_the_same_sentences(planted):
+    """Planted: sound stops at random moments, so the time since onset knows most of it and never all."""
+    table = study.phoneme_rivals().set_index("electrodes")
+    found = table.loc["found by sound"]
+    assert found["n_electrodes"] == 6 and table.loc["all", "n_electrodes"] == 10
+    assert 0 < found["low"] < found["difference"] < found["high"] and found["n_ahead"] == 6
+    own = study.scored("sound")[0] - study.scored("time since onset")[0]
+    np.testing.assert_allclose(table["difference"], [own.mean(), own[:6].mean()])
+    assert own[6:].max() < 0.01 < own[:6].min(), "where nothing is planted, sound is not ahead"
 
 
 def test_the_lead_is_found_from_the_response_alone(planted):
@@ -254,6 +266,11 @@ def test_what_the_chapter_says_of_the_recordings():
     places = here[["x_px", "y_px"]].to_numpy(float)
     apart = np.linalg.norm(places[:, None] - places, axis=2) + 1e3 * np.eye(8)
     assert apart.min(1).max() < 40, "each has a neighbour on the grid that responds as well"
+    assert (here["gain_low"] < 0).all()
+    rivals = experiments.recorded("phoneme_rivals")[0].set_index("electrodes")
+    assert rivals.loc["all", "low"] < 0 < rivals.loc["all", "high"] and rivals.loc["found by sound", "low"] > 0
+    clock = models.loc[("re-aligned", "time since onset")]
+    assert clock["n_found"] >= sound["n_found"] and clock["score"] > 0.9 * sound["score"]
     eeg_table = experiments.recorded("eeg_encoding")[0].set_index(["recording", "folds", "model"])["score"]
     trap = eeg_table[("ucl", "shuffled", "neighbours in the recording")]
     assert trap > 2 * eeg_table[("ucl", "shuffled", "MiniLM")] > 0.1

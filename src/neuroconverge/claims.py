@@ -100,7 +100,7 @@ def verdict_table(path: str | Path = FILE) -> str:
     for claim in load(path).values():
         papers = ", ".join(f"{key[:-4].capitalize()} {key[-4:]}" for key in claim["source"])
         title = f"[{claim['id']}](#{claim['id'].lower()}) {claim['title']} ({papers})"
-        rows.append([title, VERDICTS[claim["verdict"]], _ours(claim) or "no number yet", _headline(claim)])
+        rows.append([title, VERDICTS[claim["verdict"]], _ours(claim) or "none", _headline(claim)])
     return _table(["Claim", "Verdict", "This book", "Published, and how far checked"], rows, width_rem=40)
 
 

@@ -1,7 +1,7 @@
 """Finding F1f, the side of the language model: what does a word's state owe to the words before it, and how far back?
 
-Real words of the podcast story, real networks. The recordings of the people who heard it cannot be had here: every
-electrode in this module is SIMULATED, and says so.
+Real words of the podcast story, real networks. The recordings of the people who heard it are public and were not
+analysed here: every electrode in this module is SIMULATED, and says so.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def context_modes(n_words: int = 80) -> pd.DataFrame:
     model, words = network(), slice(STRETCH.start, STRETCH.start + n_words)
 
     def states(context: int, mode: str) -> np.ndarray:
-        found = models.word_states(model, stretch(context, words), context, mode, layers=LAYERS)
+        found = models.word_states(model, stretch(context, words), context, layers=LAYERS, mode=mode)
         return found[:, -n_words:]
 
     exact = {context: states(context, "exact") for context in (4, 16, 64)}
@@ -199,7 +199,9 @@ def context_planted_SIMULATED() -> pd.DataFrame:
 
     One row a planted context: ``found``: chosen in the training words of a fold most often, ``hit``: share of
     electrodes and folds where it is the planted one (chance: 1 in 4); ``score``: test correlation at the chosen
-    context (nested), ``naive``: at the best on the test words; ``at_2`` and on: mean test correlation at each context.
+    context (nested), ``naive``: at the best on the test words; ``at_2`` and on: mean test correlation at each context,
+    and ``half_2`` half its 95 % interval over electrodes. ``ahead``: the planted context less the best other one,
+    ``rival``, with the interval of the difference, paired over electrodes.
     """
     states, responses, context = simulated_responses()
     pairs = ieeg.time_folds(podcast_words()["start_s"].to_numpy()[HEARD], N_FOLDS)
@@ -209,13 +211,30 @@ def context_planted_SIMULATED() -> pd.DataFrame:
     rows = []
     for planted in (0, *PLANTED):
         mine = (context == planted).to_numpy()
-        scores = found.scores[:, :, mine, 0].mean((0, 2))
+        each = found.scores[:, :, mine, 0].mean(0)  # contexts, electrodes
         row = {"planted_tokens": planted, "found": float(np.median(chosen[:, mine]))}
         row |= {"hit": (chosen[:, mine] == planted).mean() if planted else np.nan}
         row |= {"score": table["score"][mine].mean(), "naive": table["naive"][mine].mean()}
-        row |= {f"at_{n}": score for n, score in zip(PLANTED, scores, strict=True)}
+        row |= {f"at_{n}": scores.mean() for n, scores in zip(PLANTED, each, strict=True)}
+        row |= {f"half_{n}": _half(scores) for n, scores in zip(PLANTED, each, strict=True)}
+        row |= _ahead(each, planted)
         rows.append(row | {"n_electrodes": mine.sum(), "n_words": states.shape[1]})
     return pd.DataFrame(rows)
+
+
+def _half(values: np.ndarray) -> float:
+    """Half the 95 % interval of a mean over electrodes."""
+    return 1.96 * values.std(ddof=1) / np.sqrt(len(values))
+
+
+def _ahead(each: np.ndarray, planted: int) -> dict:
+    if not planted:
+        return dict.fromkeys(("rival", "ahead", "ahead_low", "ahead_high"), np.nan)
+    own = PLANTED.index(planted)
+    rival = next(k for k in np.argsort(-each.mean(1)) if k != own)
+    less = each[own] - each[rival]
+    mean, half = less.mean(), _half(less)
+    return {"rival": PLANTED[rival], "ahead": mean, "ahead_low": mean - half, "ahead_high": mean + half}
 
 
 @experiment(needs=SIMULATED_NEEDS, claims=("F1f",))
@@ -244,6 +263,6 @@ def context_trap_SIMULATED() -> pd.DataFrame:
                 axis=0,
             )
             row = {"folds": name, "context_tokens": tokens, "score": scores.mean()}
-            half = 1.96 * scores.std(ddof=1) / np.sqrt(len(scores))
+            half = _half(scores)
             rows.append(row | {"low": row["score"] - half, "high": row["score"] + half, "n_electrodes": len(scores)})
     return pd.DataFrame(rows)

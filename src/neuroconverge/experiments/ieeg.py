@@ -13,7 +13,7 @@ import pandas as pd
 
 from .. import ieeg, models, simulate
 from ..datasets import PODCAST_SUBJECTS, podcast, podcast_electrodes, podcast_words
-from ..errors import BadInput
+from ..errors import BadInput, DataUnavailable
 from ..simulate_podcast import planted
 from . import experiment
 
@@ -32,6 +32,61 @@ TABLES = tuple(
     for one in PODCAST_SUBJECTS
     for table in ("space-MNI152NLin2009aSym_electrodes", "task-podcast_channels")
 )
+
+
+def tables_here() -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
+    """Electrodes and words of the story, as ``datasets.podcast_electrodes`` and ``podcast_words`` give them.
+
+    None, and a line that says so, in the place of a table that can be neither found nor reached.
+    """
+    found = []
+    for name, load in (("places of the electrodes", podcast_electrodes), ("words of the story", podcast_words)):
+        try:
+            found.append(load())
+        except DataUnavailable:
+            print(f"The {name} can neither be found nor reached on this machine.")
+            found.append(None)
+    return tuple(found)
+
+
+@experiment(needs=(WORDS[1], *TABLES), claims=("F1d", "F1e", "F1f"))
+def podcast_coverage() -> pd.DataFrame:
+    """Where the electrodes of each patient lie, and how near to auditory cortex those come that recorded well.
+
+    ``subject``: as in the archive. All columns but ``electrodes`` count, or measure, electrodes that recorded well;
+    ``unplaced`` have no position.
+    """
+    everyone = podcast_electrodes()
+    good = everyone[everyone["good"]]
+    good = good.assign(distance_mm=ieeg.auditory_distance(good))
+    return pd.DataFrame(
+        {
+            "subject": f"sub-{subject}",
+            "electrodes": (everyone["subject"] == subject).sum(),
+            "good": len(here),
+            "left": (here["hemisphere"] == "L").sum(),
+            "right": (here["hemisphere"] == "R").sum(),
+            "unplaced": here["x_mm"].isna().sum(),
+            "nearest_mm": here["distance_mm"].min(),
+            "within_20_mm": (here["distance_mm"] < 20).sum(),
+        }
+        for subject, here in good.groupby("subject")
+    )
+
+
+@experiment(needs=(WORDS[0],), claims=("F1d", "F1e", "F1f"))
+def podcast_rhythm() -> pd.DataFrame:
+    """When the words of the story come, and whether those that surprise GPT-2 XL last longer, in one row.
+
+    ``step_s``: median time from one word to the next. ``overlaps``: words that begin before the one printed above.
+    Spearman correlation of surprisal with the duration of a word, and with its duration per letter.
+    """
+    words = podcast_words()
+    steps, duration = words["start_s"].diff(), words["end_s"] - words["start_s"]
+    paces = {"duration": duration, "per_letter": duration / words["word"].str.count(r"[^\W\d_]").where(lambda n: n > 0)}
+    rho = {f"rho_{name}": pace.corr(words["surprisal_bits"], method="spearman") for name, pace in paces.items()}
+    facts = {"n_words": len(words), "minutes": words["end_s"].max() / 60, "step_s": steps.median()}
+    return pd.DataFrame([facts | {"overlaps": (steps < 0).sum()} | rho])
 
 
 def confounds(words: pd.DataFrame) -> np.ndarray:

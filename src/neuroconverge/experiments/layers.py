@@ -176,17 +176,24 @@ CKA_NEEDS = (STORY, "model-smollm2-135m", "model-minilm-l6", "model-glove-50")
 
 @experiment(needs=CKA_NEEDS, claims=("F1e",))
 def layer_cka() -> pd.DataFrame:
-    """CKA of every layer of SmolLM2, damaged twins and untrained twins with other models, on words of a story."""
+    """CKA of every layer of SmolLM2, damaged twins and untrained twins with other models, on words of a story.
+
+    ``top_share``: share of a layer's variance that one of its dimensions holds. ``without_top``: CKA without that one.
+    """
     states, bits, _ = story_states()
-    rows = []
+    tables = []
     for name, layers in states.items():
+        spread = layers.var(axis=1)  # layers, d
+        rest = [np.delete(layer, top, axis=1) for layer, top in zip(layers, spread.argmax(axis=1), strict=True)]
+        facts = {"bits_per_word": bits[name], "n_words": layers.shape[1]}
         for reference, others in _compared(name).items():
-            scores = similarity.cka_matrix(list(layers), others)
-            scores = np.diag(scores) if len(others) > 1 else scores[:, 0]
-            for number, score in enumerate(scores):
-                row = {"state": name, "reference": reference, "layer": number, "depth": number / (len(layers) - 1)}
-                rows.append({**row, "debiased": score, "bits_per_word": bits[name], "n_words": layers.shape[1]})
-    return pd.DataFrame(rows)
+            table = pd.DataFrame({"state": name, "reference": reference, "layer": np.arange(len(layers))})
+            table["depth"] = table["layer"] / (len(layers) - 1)
+            for column, kept in (("debiased", list(layers)), ("without_top", rest)):
+                scores = similarity.cka_matrix(kept, others)
+                table[column] = np.diag(scores) if len(others) > 1 else scores[:, 0]
+            tables.append(table.assign(top_share=spread.max(axis=1) / spread.sum(axis=1), **facts))
+    return pd.concat(tables, ignore_index=True)
 
 
 @experiment(needs=CKA_NEEDS, claims=("F1e",))

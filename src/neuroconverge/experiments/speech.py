@@ -20,7 +20,10 @@ LAGS_S = np.arange(0, 0.42, BIN / SFREQ_HZ)
 FROM_S = -0.5  # half a second of silence is kept, so that sound and silence can be told apart
 FOLDS = 6
 N_NULL, N_MOVES, N_BOOT = 49, 500, 2000
-SOUND_AND_FEATURES = ("sound on or off", "envelope", "phonetic features")
+SOUND = ("sound on or off", "envelope")
+PHONETIC = ("phonetic features",)
+SOUND_AND_FEATURES = (*SOUND, *PHONETIC)
+BOTH = "sound and phonetic features"
 
 # Standard articulatory features of the TIMIT labels: manner, place, voicing; height, backness and rounding of vowels.
 # A diphthong has the features of both of its ends; an affricate is a stop and a fricative.
@@ -75,8 +78,7 @@ class Bins:
         heard = (epochs.phonemes[:, None] == labels).astype(float)
         heard = self._series(np.c_[heard.any(1), features, heard], start, epochs, recording.time_s)
         n = features.shape[1]
-        since = np.floor((self.time_s - FROM_S) / 0.1)
-        slots = since[:, None] == np.arange(40)
+        slots = np.floor((self.time_s - FROM_S) / 0.1)[:, None] == np.arange(40)
         self.spaces = {
             "time since onset": np.broadcast_to(slots.astype(float), (len(heard), *slots.shape)),
             "sound on or off": lagged(heard[:, :, :1]),
@@ -128,10 +130,7 @@ def bins() -> Bins:
 
 
 def held_out(features: np.ndarray, responses: np.ndarray, sentences: np.ndarray) -> np.ndarray:
-    """Predictions (rows, electrodes) for sentences that the model was not fitted on, less their fold's mean.
-
-    Penalties are chosen on the training sentences.
-    """
+    """Held-out predictions (rows, electrodes) less their fold's mean; penalties are chosen on training sentences."""
     predicted = np.empty(responses.shape)
     for train, test in splits.grouped(sentences, FOLDS):
         inner = splits.grouped(sentences[train], FOLDS - 1)
@@ -158,9 +157,9 @@ def resampled(predicted: np.ndarray, responses: np.ndarray, sentences: np.ndarra
         return shared / np.sqrt(predicted * spread)
 
 
-def interval(draws: np.ndarray) -> tuple[float, float]:
-    low, high = np.nanpercentile(draws, (2.5, 97.5))
-    return float(low), float(high)
+def interval(draws: np.ndarray) -> np.ndarray:
+    """Low and high end of 95 % of the draws (n, ...)."""
+    return np.nanpercentile(draws, (2.5, 97.5), axis=0)
 
 
 def summary(predicted, responses, sentences, null) -> dict:
@@ -168,31 +167,39 @@ def summary(predicted, responses, sentences, null) -> dict:
     each = encoding.correlation_score(responses, predicted)
     names = list(phoneme_responses().electrodes.index)
     low, high = interval(resampled(predicted, responses, sentences).mean(1))
-    return {
-        "score": np.nanmean(each),
-        "low": low,
-        "high": high,
-        "best": np.nanmax(each),
-        "best_electrode": names[int(np.nanargmax(each))],
-        "n_found": int((encoding.significance(each, null) <= 0.05).sum()),
-        "n_electrodes": len(each),
-        "n_rows": len(responses),
-        "n_sentences": len(np.unique(sentences)),
-    }
+    row = {"score": np.nanmean(each), "low": low, "high": high, "best": np.nanmax(each)}
+    row |= {"best_electrode": names[int(np.nanargmax(each))]}
+    row |= {"n_found": int((encoding.significance(each, null) <= 0.05).sum()), "n_electrodes": len(each)}
+    return row | {"n_rows": len(responses), "n_sentences": len(np.unique(sentences))}
 
 
 @cache
 def re_aligned() -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
     """Predictions by model, responses and sentences of the bins that are held."""
-    found = bins()
-    kept = found.rows()
-    spaces = {name: space[kept] for name, space in found.spaces.items()}
-    sound = np.hstack([spaces["sound on or off"], spaces["envelope"]])
-    spaces["sound"] = sound
-    spaces["sound and phonetic features"] = np.hstack([sound, spaces["phonetic features"]])
+    kept = bins().rows()
+    names = {name: (name,) for name in bins().spaces} | {"sound": SOUND, BOTH: SOUND_AND_FEATURES}
     sentences = np.nonzero(kept)[0]
-    responses = by_fold(found.high_gamma[kept].astype(float), sentences)
-    return {name: held_out(space, responses, sentences) for name, space in spaces.items()}, responses, sentences
+    responses = by_fold(bins().high_gamma[kept].astype(float), sentences)
+    made = {name: held_out(re_joined(parts, kept), responses, sentences) for name, parts in names.items()}
+    return made, responses, sentences
+
+
+def re_joined(names: tuple[str, ...], kept: np.ndarray) -> np.ndarray:
+    return np.hstack([bins().spaces[name][kept] for name in names])
+
+
+def scored(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Scores of a re-aligned model (electrodes,), and the same in draws of sentences (n, electrodes)."""
+    predictions, responses, sentences = re_aligned()
+    each = encoding.correlation_score(responses, predictions[name])
+    return each, resampled(predictions[name], responses, sentences)
+
+
+def p_of_sound() -> np.ndarray:
+    """Is sound heard in an electrode? Against responses moved in time, corrected by the largest electrode."""
+    predictions, responses, _ = re_aligned()
+    null = encoding.null_of_predictions(responses, predictions["sound"], N_MOVES)
+    return encoding.significance(encoding.correlation_score(responses, predictions["sound"]), null)
 
 
 def as_published() -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -252,10 +259,8 @@ def phoneme_alignment() -> pd.DataFrame:
     for shift in range(-50, 76, 5):  # bins
         sound = np.roll(found.spaces["sound on or off"], shift, axis=1)[kept]
         each = encoding.correlation_score(responses, held_out(sound, responses, sentences))
-        lead = LEAD_S + shift * BIN / SFREQ_HZ
-        tables.append(
-            {"lead_s": round(lead, 3), "score": np.nanmean(each), "best": np.nanmax(each), "n_rows": len(responses)}
-        )
+        row = {"lead_s": round(LEAD_S + shift * BIN / SFREQ_HZ, 3), "score": np.nanmean(each)}
+        tables.append(row | {"best": np.nanmax(each), "n_rows": len(responses)})
     return pd.DataFrame(tables)
 
 
@@ -264,56 +269,51 @@ def phoneme_encoding() -> pd.DataFrame:
     """Each electrode: its response to sound, what phonetic features add, and what phoneme labels could add at best.
 
     ``sound``: score of sound on or off and envelope, ``low`` and ``high`` over sentences; ``p_sound`` against moved
-    responses. ``gain``: score of sound and phonetic features together, less ``sound``; ``p_gain`` against the
-    phonetic features of other sentences at the same time, for electrodes found by ``p_sound`` only. Both p are
-    corrected by the largest electrode.
+    responses. ``gain``: score of sound and phonetic features together, less ``sound``, ``gain_low`` over sentences;
+    ``p_gain`` against the phonetic features of other sentences at the same time, for electrodes found by ``p_sound``
+    only. Both p are corrected by the largest electrode.
     ``unique``: variance (r2) that only phonetic features explain. ``ceiling``: see ``phoneme_ceiling``.
     """
-    predictions, responses, sentences = re_aligned()
-    sound = encoding.correlation_score(responses, predictions["sound"])
-    p_gain = np.full(len(sound), np.nan)
-    both = encoding.correlation_score(responses, predictions["sound and phonetic features"])
-    kept = bins().rows()
-    spaces = {
-        "sound": re_joined(("sound on or off", "envelope"), kept),
-        "phonetic": re_joined(("phonetic features",), kept),
-    }
-    pairs = splits.grouped(sentences, FOLDS)
-    parts = encoding.variance_partition(spaces, responses, pairs, encoding.RidgeCV(ALPHAS))
-    null = encoding.null_of_predictions(responses, predictions["sound"], N_MOVES)
-    p_sound = encoding.significance(sound, null)
+    _, responses, sentences = re_aligned()
+    (sound, drawn), (both, both_drawn) = scored("sound"), scored(BOTH)
+    spaces = {name: re_joined(parts, bins().rows()) for name, parts in (("sound", SOUND), ("phonetic", PHONETIC))}
+    model, pairs = encoding.RidgeCV(ALPHAS), splits.grouped(sentences, FOLDS)
+    unique = encoding.variance_partition(spaces, responses, pairs, model)["phonetic"].to_numpy()
+    p_sound, p_gain = p_of_sound(), np.full(len(sound), np.nan)
     found = p_sound <= 0.05
     p_gain[found] = encoding.significance((both - sound)[found], gains_of_others(sound)[:, found])
-    draws = resampled(predictions["sound"], responses, sentences)
-    low, high = np.nanpercentile(draws, (2.5, 97.5), axis=0)
-    table = (
-        phoneme_responses()
-        .electrodes.reset_index()
-        .assign(
-            sound=sound,
-            low=low,
-            high=high,
-            p_sound=p_sound,
-            time_since_onset=encoding.correlation_score(responses, predictions["time since onset"]),
-            phonetic=encoding.correlation_score(responses, predictions["phonetic features"]),
-            gain=both - sound,
-            p_gain=p_gain,
-            unique=parts["phonetic"].to_numpy(),
-            ceiling=phoneme_ceiling(),
-        )
-    )
+    low, high = interval(drawn)
+    table = phoneme_responses().electrodes.reset_index().assign(sound=sound, low=low, high=high, p_sound=p_sound)
+    for column, name in (("time_since_onset", "time since onset"), ("phonetic", "phonetic features")):
+        table[column] = scored(name)[0]
+    table = table.assign(gain=both - sound, gain_low=interval(both_drawn - drawn)[0], p_gain=p_gain)
+    table = table.assign(unique=unique, ceiling=phoneme_ceiling())
     return table.assign(n_rows=len(responses), n_sentences=len(np.unique(sentences)))
 
 
-def re_joined(names: tuple[str, ...], kept: np.ndarray) -> np.ndarray:
-    return np.hstack([bins().spaces[name][kept] for name in names])
+@experiment(needs=RECORDING, claims=("F1d",))
+def phoneme_rivals() -> pd.DataFrame:
+    """Does sound predict the high gamma better than the time since onset alone? Mean difference over electrodes.
+
+    The interval draws sentences, the same for both. ``n_ahead``: electrodes whose own interval lies above 0. Over all
+    electrodes, and over those that ``phoneme_encoding`` finds: these were chosen by sound, which favours sound.
+    """
+    (sound, drawn), (rival, rival_drawn) = scored("sound"), scored("time since onset")
+    rows = []
+    for name, some in (("all", np.full(len(sound), True)), ("found by sound", p_of_sound() <= 0.05)):
+        less = (drawn - rival_drawn)[:, some]
+        low, high = interval(less.mean(1))
+        row = {"first": "sound", "second": "time since onset", "electrodes": name}
+        row |= {"difference": (sound - rival)[some].mean(), "low": low, "high": high}
+        rows.append(row | {"n_ahead": int((interval(less)[0] > 0).sum()), "n_electrodes": some.sum()})
+    return pd.DataFrame(rows).assign(n_sentences=len(np.unique(re_aligned()[2])))
 
 
 def gains_of_others(sound: np.ndarray, seed: int = 0) -> np.ndarray:
     """Gains (n, electrodes) from the phonetic features of another sentence at the same time from its onset."""
     _, responses, sentences = re_aligned()
     kept, rng = bins().rows(), np.random.default_rng(seed)
-    own, phonetic = re_joined(("sound on or off", "envelope"), kept), bins().spaces["phonetic features"]
+    own, phonetic = re_joined(SOUND, kept), bins().spaces["phonetic features"]
     gains = []
     for _ in range(N_NULL):
         step = rng.permutation(len(phonetic))
@@ -338,13 +338,11 @@ def phoneme_ceiling(at_least: int = 8, n_draws: int = 50, seed: int = 0) -> np.n
     after = found.high_gamma[epochs.sentences[known][:, None], at]
     held = np.isfinite(after).any((1, 2))
     values, labels = np.nanmean(after[held], axis=1), epochs.phonemes[known][held]
-    names = [name for name in np.unique(labels) if (labels == name).sum() >= at_least]
+    places = [np.flatnonzero(labels == name) for name in np.unique(labels)]
     shares = []
     for _ in range(n_draws):
-        repeats = np.stack(
-            [values[rng.permutation(np.flatnonzero(labels == name))[:at_least]] for name in names], axis=1
-        )
-        shares.append(encoding.explainable_variance(repeats))
+        repeats = [values[rng.permutation(place)[:at_least]] for place in places if len(place) >= at_least]
+        shares.append(encoding.explainable_variance(np.stack(repeats, axis=1)))
     return np.sqrt(np.maximum(np.mean(shares, axis=0), 0))
 
 
@@ -375,7 +373,7 @@ def phoneme_power() -> pd.DataFrame:
         less, more = (held_out(space, responses, sentences) for space in (sound, both))
         score = encoding.correlation_score(responses, less)
         gain = encoding.correlation_score(responses, more) - score
-        low = np.percentile(resampled(more, responses, sentences) - resampled(less, responses, sentences), 2.5, axis=0)
+        low, _ = interval(resampled(more, responses, sentences) - resampled(less, responses, sentences))
         row = {"sound": score.mean(), "gain": gain.mean(), "n_found": int((low > 0).sum()), "n_electrodes": n}
         tables.append({"data": "SIMULATED", "share": share} | row)
     return pd.DataFrame(tables)

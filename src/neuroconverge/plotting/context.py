@@ -45,14 +45,14 @@ def context_states_plot(table: pd.DataFrame) -> Figure:
     need(table, ("state", "context_tokens", "layer", "change", "n_words"))
     states, layers = list(dict.fromkeys(table["state"])), list(dict.fromkeys(table["layer"]))
     shades = plt.get_cmap("viridis")(pd.Series(range(len(layers))) / max(len(layers) - 1, 1) * 0.9)
-    figure, axes = plt.subplots(1, len(states), figsize=(9.4, 3.6), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(1, len(states), figsize=(9.4, 3.6), sharex=True, sharey=True, squeeze=False)
     for ax, state in zip(axes[0], states, strict=True):
         here = table[table["state"] == state]
         for layer, shade in zip(layers, shades, strict=True):
             part = here[here["layer"] == layer].sort_values("context_tokens")
             ax.plot(part["context_tokens"], part["change"], "o-", color=shade, markersize=4, label=layer)
         ax.axhline(1, color=GREY, linestyle="--", linewidth=1, label="unrelated")
-        _tokens(ax, here["context_tokens"])
+        _tokens(ax, table["context_tokens"])
         ax.set_title(f"{state}, {here['n_words'].iloc[0]} words")
     axes[0, 0].set_ylabel("change against 512 tokens\n(1 - correlation over words)")
     handles, labels = axes[0, 0].get_legend_handles_labels()
@@ -62,17 +62,21 @@ def context_states_plot(table: pd.DataFrame) -> Figure:
 
 @styled
 def context_planted_plot(table: pd.DataFrame) -> Figure:
-    """SIMULATED: mean test correlation at every context, one line a planted context, a ring where it was planted."""
+    """SIMULATED: mean test correlation at every context, one line a planted context, a ring where it was planted.
+
+    Expects ``at_2`` and ``half_2``, and so on: the mean over electrodes and half its 95 % interval.
+    """
     need(table, ("planted_tokens", "n_electrodes", "n_words"))
     contexts = [int(name.removeprefix("at_")) for name in table if name.startswith("at_")]
-    need(table, [f"at_{n}" for n in contexts])
+    need(table, [f"half_{n}" for n in contexts])
     figure, ax = plt.subplots(figsize=(7.4, 3.8))
     colours = dict(zip(sorted(set(table["planted_tokens"]) - {0}), COLOURS, strict=False))
     for _, row in table.iterrows():
         planted = int(row["planted_tokens"])
         scores = [row[f"at_{n}"] for n in contexts]
+        half, colour = [row[f"half_{n}"] for n in contexts], colours.get(planted, GREY)
         label = f"{planted or 'nothing'} ({row['n_electrodes']:g} electrodes)"
-        ax.plot(contexts, scores, "o-", color=colours.get(planted, GREY), markersize=4, label=label)
+        ax.errorbar(contexts, scores, half, fmt="o-", color=colour, markersize=4, elinewidth=1, label=label)
         if planted in contexts:
             place = contexts.index(planted)
             ax.plot(planted, scores[place], "o", markersize=12, fillstyle="none", color=colours[planted], mew=2)
@@ -80,13 +84,13 @@ def context_planted_plot(table: pd.DataFrame) -> Figure:
     _tokens(ax, contexts)
     ax.set_xlabel("context that the model reads with (tokens, log scale)")
     ax.set_ylabel("test correlation (mean over electrodes)")
-    ax.set_title(f"SIMULATED electrodes, {table['n_words'].iloc[0]:,} real words")
+    ax.set_title(f"SIMULATED electrodes, {table['n_words'].iloc[0]:,} real words; bars: 95 % interval over electrodes")
     figure.legend(title="planted context", loc="outside right center", fontsize=9)
     return figure
 
 
 @styled
-def syntaxgym_plot(table: pd.DataFrame) -> Figure:
+def syntaxgym_plot(table: pd.DataFrame, title: str = "") -> Figure:
     """Share of items whose prediction holds by kind of grammar, with 95 % intervals, chance and the untrained twin."""
     need(table, ("circuit", "state", "score", "low", "high", "chance", "n_items"))
     circuits = list(dict.fromkeys(table["circuit"]))[::-1]
@@ -99,6 +103,7 @@ def syntaxgym_plot(table: pd.DataFrame) -> Figure:
     ax.plot(here["chance"], range(len(circuits)), "|", color=COLOURS[1], markersize=14, mew=2, label="random surprisal")
     ax.set_yticks(range(len(circuits)), [f"{name} ({here['n_items'][name]} items)" for name in circuits])
     ax.set_xlim(-0.02, 1.02)
+    ax.set_title(title)
     figure.supxlabel("share of items whose prediction holds; bars: 95 % interval over items", fontsize=10)
     figure.legend(loc="outside upper right", ncols=3, fontsize=9)
     return figure

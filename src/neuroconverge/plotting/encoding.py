@@ -114,14 +114,15 @@ def response_plot(
             fontsize=9,
         )
     ax.axhline(0, color="black", linewidth=0.8)
-    ax.set(xlabel="time from the start of the sound file (s)", ylabel="high gamma (z of the baseline)", title=title)
+    ax.set(ylabel="high gamma (z of the baseline)", title=title)
+    ax.set_xlabel("time from the start of the sound file (s); bands: two standard errors over sentences")
     ax.legend(loc="upper right", fontsize=9)
     return figure
 
 
 @styled
 def penalty_plot(table: pd.DataFrame, title: str = "") -> Figure:
-    """Training and held-out score against the penalty, one colour a target; the dot is the penalty chosen."""
+    """Training and held-out r² against the penalty, one colour a target; the dot is the penalty chosen."""
     need(table, ("target", "alpha", "train", "held_out", "chosen"))
     figure, ax = plt.subplots(figsize=(7.4, 3.6))
     for colour, (name, part) in zip(COLOURS, table.groupby("target", sort=False), strict=False):
@@ -130,6 +131,6 @@ def penalty_plot(table: pd.DataFrame, title: str = "") -> Figure:
         best = part[part["chosen"]]
         ax.plot(best["alpha"], best["held_out"], "o", color=colour, markersize=7)
     ax.axhline(0, color="black", linewidth=0.8)
-    ax.set(xscale="log", xlabel="penalty", ylabel="correlation", title=title)
+    ax.set(xscale="log", xlabel="penalty", ylabel="share of variance explained (r²)", title=title)
     ax.legend(fontsize=9)
     return figure

@@ -19,7 +19,7 @@ def brain_plot(electrodes: pd.DataFrame, values=None, label: str = "distance fro
     """Electrodes (MNI mm) on a glass brain, seen from both sides and above, coloured by one value each.
 
     ``electrodes``: as from ``datasets.podcast_electrodes``. ``values``: one an electrode; by default the distance from
-    auditory cortex. Electrodes without a position are left out. Drawn by nilearn.
+    auditory cortex. Electrodes without a position are left out, and counted in the title. Drawn by nilearn.
     """
     from nilearn.plotting import plot_markers
 
@@ -28,9 +28,12 @@ def brain_plot(electrodes: pd.DataFrame, values=None, label: str = "distance fro
     plot_markers(
         values, places, node_cmap="cividis", node_size=11, display_mode="lzr", figure=figure, node_vmin=values.min()
     )
-    figure.suptitle(
-        f"{len(places)} electrodes of {electrodes['subject'].nunique()} patients; colour: {label}", fontsize=11
-    )
+    for dots in [dots for ax in figure.axes for dots in ax.collections]:
+        dots.set_clip_on(False)  # electrodes on the surface lie at the edge of the axes, and were cut there
+    missing = len(electrodes) - len(places)
+    left_out = f" ({missing} more without a position)" if missing else ""
+    title = f"{len(places):,} electrodes{left_out} of {electrodes['subject'].nunique()} patients; colour: {label}"
+    figure.suptitle(title, fontsize=11)
     return figure
 
 
@@ -42,7 +45,7 @@ def brain_view(electrodes: pd.DataFrame, size: float = 4.0):
     colours = [(*COLOURS, GREY, "#F0E442", "#000000")[int(code) % 9] for code in codes]
     view = view_markers(places, marker_color=colours, marker_size=size)
     view.html = re.sub(r"<link[^>]*rel=.icon.[^>]*>", "", view.html)  # an address: the page asks no other host
-    return view
+    return view.resize(640, 480)  # the column of the book is 745 pixels wide
 
 
 def _places(electrodes: pd.DataFrame, values) -> tuple[np.ndarray, np.ndarray]:
