@@ -50,7 +50,7 @@ def page_file(name: str) -> Path:
 
 PAGES = [page_file(name) for name in toc_names()]
 NOTEBOOKS = [path for path in PAGES if path.suffix == ".ipynb"]
-CHAPTERS = [path for path in NOTEBOOKS if path.parent.name == "language"]
+CHAPTERS = [path for path in NOTEBOOKS if path.parent.name in ("language", "concepts", "convergence")]
 
 
 def each(paths: list[Path]):

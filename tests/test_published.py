@@ -175,6 +175,7 @@ def test_no_other_task_and_only_one_gain_from_training():
 def test_no_support_for_an_earlier_peak():
     depth = experiments.recorded("neural_nlp_depth")[0]
     assert (depth["low"] < 0).all() and (depth["high"] > 0).all()
+    assert (depth["low"] > -0.81).all(), "the paper's relation, as it is remembered, lies outside every interval"
     assert depth["near_best"].between(0.3, 0.4).all()
 
 

@@ -40,6 +40,7 @@ MODULES = (
 )
 # Recomputed embeddings differ in the last digits between processors; scores then move in the fifth.
 TOLERANCE = 2e-3
+OUT_OF_REACH = (DataUnavailable, CacheError)
 
 _registry: dict[str, Experiment] = {}
 
@@ -65,7 +66,7 @@ class Experiment:
             result = self.function()
             sources = dict.fromkeys(need.partition("/")[0].removeprefix("model-") for need in self.needs)
             said = f"Computed now in {time.perf_counter() - start:.0f} s from {', '.join(sources) or 'simulations'}."
-        except (DataUnavailable, CacheError) as error:
+        except OUT_OF_REACH as error:
             if not self.recorded:
                 raise DataUnavailable(f"{self.name} has no recorded result to fall back on. {error}") from error
             result, provenance = recorded(self.name)
@@ -87,6 +88,19 @@ class Experiment:
             "claims": list(self.claims),
             "sha256": {name: rows(name)[0].sha256 for name in files},
         }
+
+
+def here(load: Callable, what: str, instead: str = ""):
+    """What ``load()`` returns, or None and a line that says so where its data can be neither found nor reached.
+
+    ``what``: the data in words, as a subject in the plural; ``instead``: what the reader gets in their place.
+    """
+    try:
+        return load()
+    except OUT_OF_REACH:
+        end = f"; {instead}." if instead else "."
+        print(textwrap.fill(f"The {what} can neither be found nor reached on this machine{end}", 80))
+        return None
 
 
 def experiment(needs: Sequence[str], claims: Sequence[str] = (), recorded: bool = True) -> Callable:
