@@ -11,9 +11,9 @@ import pytest
 import torch
 from scipy.signal import lfilter
 
-from neuroconverge import BadInput, similarity
+from neuroconverge import BadInput, similarity_cka
 from neuroconverge.encoding_stats import moved_rows
-from neuroconverge.similarity import cka, cka_matrix, permutation_test
+from neuroconverge.similarity_cka import cka, cka_matrix, permutation_test
 
 
 def noise(n, d, seed=0):
@@ -54,7 +54,7 @@ def test_equals_the_definition_in_both_spaces(n, d, e, debiased):
 def test_gram_blocks_give_the_same(monkeypatch):
     layers = [noise(40, 90, s) for s in range(4)]
     expected = cka_matrix(layers, layers)
-    monkeypatch.setattr(similarity, "BLOCK_BYTES", 3 * 8 * 40 * 8)
+    monkeypatch.setattr(similarity_cka, "BLOCK_BYTES", 3 * 8 * 40 * 8)
     assert cka_matrix(layers, layers) == pytest.approx(expected, abs=1e-12)
 
 
@@ -90,7 +90,7 @@ def test_permutation_null_rejects_at_five_percent(kind):
 
 
 @pytest.mark.parametrize("n", [12, 17])
-@pytest.mark.parametrize("kind", similarity.KINDS)
+@pytest.mark.parametrize("kind", similarity_cka.KINDS)
 def test_null_is_the_cka_of_moved_rows(n, kind):
     X, Y = noise(n, 3), noise(n, 4, 1)
     if kind == "shuffle":
