@@ -57,6 +57,25 @@ def test_options_go_to_the_experiment_in_the_type_of_its_defaults(one_experiment
         assert message in str(run(cli.app, ["run", "tiny", *wrong]).exception)
 
 
+def test_what_is_true_or_false_by_default_is_a_switch(one_experiment):
+    def function(fast=False, keep_all=True):
+        return pd.DataFrame({"fast": [fast], "keep_all": [keep_all]})
+
+    one_experiment.function = function
+    for words, values in (
+        ([], "False,True"),
+        (["--fast", "--no-keep-all"], "True,False"),
+        (["--no-fast", "--keep-all"], "False,True"),
+    ):
+        assert run(cli.app, ["run", "tiny", *words]).output.strip() == f"fast,keep_all\n{values}"
+    for wrong, message in (
+        (["--fast=False"], "--fast: takes no value; wanted --fast or --no-fast"),
+        (["--fast", "False"], "False: not an option of tiny"),
+        (["--no-slow"], "--no-slow: not an option of tiny"),
+    ):
+        assert message in str(run(cli.app, ["run", "tiny", *wrong]).exception)
+
+
 def test_what_cannot_be_recorded_is_left_out_of_record_and_verify(one_experiment):
     one_experiment.recorded = False
     assert run(cli.app, ["record"]).output == "" and run(cli.app, ["verify"]).exit_code == 0

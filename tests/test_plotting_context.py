@@ -21,7 +21,15 @@ def test_context_surprisal_plot():
     table = by_state(values | {"n_words": 600, "gpt2_xl": 1.1})
     figure = plotting.context_surprisal_plot(table)
     said = texts(figure)
-    for part in ("bits per byte", "600 real words", "95 % interval", "context (tokens", "untrained", "64", "GPT-2 XL"):
+    for part in (
+        "bits per byte",
+        "600 real words",
+        "95 % interval",
+        "a word sees at least so many",
+        "untrained",
+        "64",
+        "GPT-2 XL",
+    ):
         assert part in said
     bands = [collection.get_paths()[0].vertices[:, 1] for collection in figure.axes[0].collections]
     assert all((band.min(), band.max()) == (1.5, 2.5) for band in bands) and len(bands) == 2

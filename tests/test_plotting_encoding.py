@@ -28,6 +28,8 @@ def test_encoding_plot_shows_interval_n_and_electrodes_found():
     said = texts(figure)
     for part in ("as published (29 sentences)", "3 of 32", "95 % interval over sentences", "clock", "correlation"):
         assert part in said
+    blocks = texts(plotting.encoding_plot(MODELS.assign(n_words=600), unit="words", over="blocks of 20 words"))
+    assert "as published (600 words)" in blocks and "95 % interval over blocks of 20 words" in blocks
     lines = [line for line in figure.axes[1].lines if len(line.get_xdata()) == 2]
     assert (0.1, 0.3) in [tuple(line.get_xdata()) for line in lines]
     assert {line.get_marker() for line in figure.axes[1].lines} >= {"o", "s"}, "controls differ by shape as well"

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import texts
 
 from neuroconverge import plotting
 from neuroconverge.errors import BadInput
@@ -45,6 +46,7 @@ def test_lag_curves_name_their_electrodes():
     ]
     figure = plotting.lag_plot(pd.DataFrame(rows))
     assert [ax.get_title("left") for ax in figure.axes] == ["SIMULATED, planted", "SIMULATED, null"]
+    assert "bands: 95 % interval over electrodes" in texts(figure)
     assert "near (7 electrodes)" in [text.get_text() for text in figure.axes[0].get_legend().texts]
     with pytest.raises(BadInput, match="lacks"):
         plotting.lag_plot(pd.DataFrame(rows).drop(columns="low"))

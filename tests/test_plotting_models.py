@@ -39,7 +39,9 @@ def test_intervals_are_drawn_with_their_null_and_n():
     ).assign(uh=0.55, count=[7, 9], split="one")
     figure = plotting.interval_plot(table, "r", "what", "r", panels="split", usual=("ul", "uh"), null=0.5, n="count")
     drawn = {tuple(line.get_xdata()) for line in figure.axes[0].lines}
-    assert {(0.1, 0.3), (0.4, 0.6), (0.15, 0.55), (0.5, 0.5)} <= drawn
+    assert {(0.1, 0.3), (0.4, 0.6), (0.5, 0.5)} <= drawn
+    thin = [tuple(path.vertices[:, 0]) for path in figure.axes[0].collections[0].get_paths()]
+    assert thin == [(0.15, 0.55), (0.45, 0.55)]
     said = texts(figure)
     for part in ("a (7)", "b (9)", "95 % interval over families", "counted as independent", "one"):
         assert part in said
@@ -59,8 +61,6 @@ def test_profiles_and_layers():
     figure = plotting.cka_plot(cka)
     assert "800 words" in texts(figure) and "linear CKA, debiased" in texts(figure)
     assert {line.get_linestyle() for line in figure.axes[0].lines} == {"-", "--"}
-    maps = plotting.cka_map({"debiased": np.eye(3), "plain": np.ones((3, 3))}, "layer of b", "layer of a")
-    assert maps.axes[0].images[0].get_array().shape == (3, 3) and "layer of a" in texts(maps)
 
 
 @pytest.mark.parametrize(

@@ -88,12 +88,22 @@ def run(context: typer.Context, name: Annotated[str, typer.Argument(help="experi
 
 
 def _options(found: experiments.Experiment, words: list[str]) -> dict:
-    """``--seed 3`` or ``--seed=3`` as arguments of the experiment, in the type of its default; raises BadInput."""
+    """``--seed 3`` or ``--seed=3`` as arguments of the experiment, in the type of its default; raises BadInput.
+
+    What is true or false by default is switched with ``--name`` and ``--no-name``.
+    """
     known = inspect.signature(found.function).parameters
+    switches = {name for name, one in known.items() if isinstance(one.default, bool)}
     given, rest = {}, list(words)
     while rest:
         key, equals, value = rest.pop(0).partition("=")
+        switch = key.removeprefix("--").removeprefix("no-").replace("-", "_")
+        if key.startswith("--") and switch in switches and not equals:
+            given[switch] = not key.startswith("--no-")
+            continue
         option = key.removeprefix("--").replace("-", "_")
+        if option in switches:
+            raise BadInput(f"{key}: takes no value; wanted {key} or --no-{key.removeprefix('--')}")
         if not key.startswith("--") or option not in known:
             listed = ", ".join(f"--{one.replace('_', '-')}" for one in known) or "none"
             raise BadInput(f"{key}: not an option of {found.name}; its options: {listed}")

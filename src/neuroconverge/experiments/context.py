@@ -15,7 +15,7 @@ from scipy.stats import binomtest
 from .. import ieeg, models, simulate_podcast, splits
 from ..datasets import podcast_electrodes, podcast_words
 from ..datasets.podcast import LABELS
-from ..encoding import RidgeCV, correlation_score
+from ..encoding import correlation_score
 from . import experiment
 
 MODEL = "smollm2-135m"
@@ -212,7 +212,7 @@ def context_planted_SIMULATED() -> pd.DataFrame:
     for planted in (0, *PLANTED):
         mine = (context == planted).to_numpy()
         each = found.scores[:, :, mine, 0].mean(0)  # contexts, electrodes
-        row = {"planted_tokens": planted, "found": float(np.median(chosen[:, mine]))}
+        row = {"data": "SIMULATED", "planted_tokens": planted, "found": float(np.median(chosen[:, mine]))}
         row |= {"hit": (chosen[:, mine] == planted).mean() if planted else np.nan}
         row |= {"score": table["score"][mine].mean(), "naive": table["naive"][mine].mean()}
         row |= {f"at_{n}": scores.mean() for n, scores in zip(PLANTED, each, strict=True)}
@@ -245,24 +245,16 @@ def context_trap_SIMULATED() -> pd.DataFrame:
     a gap and for shuffled words.
     """
     states, responses, context = simulated_responses()
-    nothing = responses[:, (context == 0).to_numpy(), 0]
-    n = len(nothing)
+    nothing = responses[:, (context == 0).to_numpy()]
     folds = {
         "contiguous, gap": ieeg.time_folds(podcast_words()["start_s"].to_numpy()[HEARD], N_FOLDS),
-        "shuffled (the trap)": splits.shuffled(n, N_FOLDS, seed=0),
+        "shuffled (the trap)": splits.shuffled(len(nothing), N_FOLDS, seed=0),
     }
     rows = []
     for name, pairs in folds.items():
-        for number, tokens in enumerate(PLANTED):
-            spaces = ieeg.components(states[[number]], pairs)
-            scores = np.mean(
-                [
-                    RidgeCV(ieeg.ALPHAS).fit(space[train], nothing[train]).score(space[test], nothing[test])
-                    for [space], (train, test) in zip(spaces, pairs, strict=True)
-                ],
-                axis=0,
-            )
-            row = {"folds": name, "context_tokens": tokens, "score": scores.mean()}
+        each = ieeg.encode(states, nothing, pairs, gap=0).scores[..., 0].mean(0)  # contexts, electrodes
+        for tokens, scores in zip(PLANTED, each, strict=True):
+            row = {"data": "SIMULATED", "folds": name, "context_tokens": tokens, "score": scores.mean()}
             half = _half(scores)
             rows.append(row | {"low": row["score"] - half, "high": row["score"] + half, "n_electrodes": len(scores)})
     return pd.DataFrame(rows)

@@ -18,8 +18,7 @@ from ..datasets import (
     pereira_words,
 )
 from ..encoding import RidgeCV
-from ..errors import DataUnavailable
-from . import experiment
+from . import experiment, here
 from .decoding import dealt_anew, place_of_right
 from .images92 import all_captions, words
 
@@ -247,15 +246,12 @@ def word_retrieval() -> pd.DataFrame:
 
 def caption_list() -> list[str]:
     """COCO's 25,014 captions where they can be had, else the 460 that ship with this package; says which."""
-    try:
-        captions = coco_captions()["caption"].tolist()
-        print(f"Dictionary: {len(captions):,} captions by people (COCO).")
-    except DataUnavailable:
-        captions = all_captions()
-        print(
-            f"COCO can neither be found nor reached on this machine; the {len(captions)} captions that ship stand in."
-        )
-    return captions
+    shipped = all_captions()
+    found = here(coco_captions, "captions of COCO", f"the {len(shipped)} captions that ship stand in")
+    if found is None:
+        return shipped
+    print(f"Dictionary: {len(found):,} captions by people (COCO).")
+    return found["caption"].tolist()
 
 
 def word_cases() -> pd.DataFrame:
@@ -264,11 +260,10 @@ def word_cases() -> pd.DataFrame:
     Among the words that five captions or more mention. Empty, and says so, where the recordings cannot be had.
     """
     captions = caption_list()
-    try:
-        texts, queries = word_queries()
-    except DataUnavailable:
-        print("The recordings can neither be found nor reached on this machine; no cases are shown.")
+    loaded = here(word_queries, "recordings", "no cases are shown")
+    if loaded is None:
         return pd.DataFrame(columns=["word", "score", "decoded", "true embedding"])
+    texts, queries = loaded
     entries, holds = caption_dictionary(captions), mentioned(texts, captions)
     common = holds.sum(1) >= 5
     decoded, true = (queries[name][common] for name in ("decoded from 15 people", "true embedding"))

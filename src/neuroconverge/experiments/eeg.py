@@ -8,7 +8,7 @@ import pandas as pd
 from .. import encoding, models, splits
 from ..datasets.speech import word_eeg
 from . import experiment
-from .speech import resampled
+from .electrode_scores import out_of_fold, over_electrodes, within_folds
 
 RECORDINGS = ("ucl", "naturalspeech")  # n400 has 140 words, too few for five folds of anything
 ALPHAS = tuple(float(alpha) for alpha in np.logspace(-1, 7, 9))
@@ -52,20 +52,7 @@ def neighbours(responses: np.ndarray, at: np.ndarray, pairs: splits.Pairs, width
 
 def held_out(features: np.ndarray, responses: np.ndarray, pairs: splits.Pairs, gap: int) -> np.ndarray:
     """Predictions (rows, electrodes) of rows that the model was not fitted on; penalties chosen in training."""
-    predicted = np.empty(responses.shape)
-    for train, test in pairs:
-        predicted[test] = (
-            encoding.RidgeCV(ALPHAS, FOLDS, gap).fit(features[train], responses[train]).predict(features[test])
-        )
-    return predicted
-
-
-def within_folds(values: np.ndarray, pairs: splits.Pairs) -> np.ndarray:
-    """Deviations from the mean of each test fold."""
-    out = np.empty(values.shape)
-    for _, test in pairs:
-        out[test] = values[test] - values[test].mean(0)
-    return out
+    return out_of_fold(features, responses, pairs, lambda _: encoding.RidgeCV(ALPHAS, FOLDS, gap))
 
 
 @experiment(needs=("cognival_eeg", "model-glove-50", "model-minilm-l6"), claims=("F1d",))
@@ -95,10 +82,7 @@ def eeg_encoding() -> pd.DataFrame:
 
 
 def summary(predicted: np.ndarray, truth: np.ndarray) -> dict:
-    each = encoding.correlation_score(truth, predicted)
-    draws = np.nanmean(resampled(predicted, truth, np.arange(len(truth)) // BLOCK), axis=1)
+    """``over_electrodes``, the interval over blocks of words, the null of responses turned against predictions."""
     null = encoding.null_of_predictions(truth, predicted, N_MOVES, "circular", least=GAP)
-    low, high = np.percentile(draws, (2.5, 97.5))
-    found = int((encoding.significance(each, null) <= 0.05).sum())
-    size = {"n_found": found, "n_electrodes": truth.shape[1], "n_words": len(truth)}
-    return {"score": np.nanmean(each), "low": low, "high": high, "best": np.nanmax(each)} | size
+    blocks = np.arange(len(truth)) // BLOCK
+    return over_electrodes(predicted, truth, blocks, null) | {"n_words": len(truth)}

@@ -13,9 +13,9 @@ import pandas as pd
 
 from .. import ieeg, models, simulate
 from ..datasets import PODCAST_SUBJECTS, podcast, podcast_electrodes, podcast_words
-from ..errors import BadInput, DataUnavailable
+from ..errors import BadInput
 from ..simulate_podcast import planted
-from . import experiment
+from . import experiment, here
 
 WINDOW_S = 0.2
 LENGTH_S = 1800.0
@@ -39,14 +39,7 @@ def tables_here() -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
 
     None, and a line that says so, in the place of a table that can be neither found nor reached.
     """
-    found = []
-    for name, load in (("places of the electrodes", podcast_electrodes), ("words of the story", podcast_words)):
-        try:
-            found.append(load())
-        except DataUnavailable:
-            print(f"The {name} can neither be found nor reached on this machine.")
-            found.append(None)
-    return tuple(found)
+    return here(podcast_electrodes, "places of the electrodes"), here(podcast_words, "words of the story")
 
 
 @experiment(needs=(WORDS[1], *TABLES), claims=("F1d", "F1e", "F1f"))
@@ -111,7 +104,9 @@ def static_vectors(words: list[str]) -> np.ndarray:
 
 
 @experiment(
-    needs=(*WORDS, "podcast_highgamma", "model-smollm2-135m", "model-glove-50"), claims=("F1e",), recorded=False
+    needs=(*WORDS, *TABLES, "podcast_highgamma", "model-smollm2-135m", "model-glove-50"),
+    claims=("F1e",),
+    recorded=False,
 )
 def ieeg_encoding(
     subject="08", archive=None, model="smollm2-135m", lags=33, folds=5, context=64, seed=0
@@ -195,6 +190,12 @@ def simulated_study(
     return found, table.join(electrodes["subject"])
 
 
+@cache
+def patient_08(truth: str, drift_s: float | None) -> tuple[ieeg.Encoding, pd.DataFrame]:
+    """``simulated_study`` of SIMULATED patient 08, which several experiments look at."""
+    return simulated_study(podcast_electrodes("08"), truth, drift_s=drift_s)
+
+
 @experiment(needs=(*WORDS, *TABLES, "model-smollm2-135m"), claims=("F1e",))
 def simulated_ieeg_hierarchy() -> pd.DataFrame:
     """SIMULATED recordings, 20 real electrodes of each patient: is a planted order of layers found, and no other?"""
@@ -216,8 +217,7 @@ def simulated_ieeg_hierarchy() -> pd.DataFrame:
 @experiment(needs=(*WORDS, *TABLES, "model-smollm2-135m"), claims=("F1e",))
 def simulated_ieeg_electrodes() -> pd.DataFrame:
     """SIMULATED patient 08: what was planted in each electrode, and what was found."""
-    electrodes = podcast_electrodes("08")
-    tables = [simulated_study(electrodes, truth)[1].assign(SIMULATED=truth) for truth in ("planted", "null")]
+    tables = [patient_08(truth, DRIFT_S)[1].assign(SIMULATED=truth) for truth in ("planted", "null")]
     return pd.concat(tables).reset_index()
 
 
@@ -229,7 +229,7 @@ def simulated_ieeg_lags() -> pd.DataFrame:
     """
     rows = []
     for truth in ("planted", "null"):
-        found, table = simulated_study(podcast_electrodes("08"), truth)
+        found, table = patient_08(truth, DRIFT_S)
         layer, _, _ = ieeg.chosen(found)
         folds, _, n, _ = found.scores.shape
         curves = found.scores[np.arange(folds)[:, None], layer, np.arange(n)].mean(0)  # electrodes, lags
@@ -248,7 +248,7 @@ def simulated_ieeg_drift() -> pd.DataFrame:
     rows = []
     for truth in ("planted", "null"):
         for drift_s in (None, DRIFT_S):
-            table = simulated_study(podcast_electrodes("08"), truth, drift_s=drift_s)[1]
+            table = patient_08(truth, drift_s)[1]
             row = {"SIMULATED": truth, "drifts": "left in" if drift_s is None else "taken out"}
             row |= {name: table[name].mean() for name in ("score", "naive", "predictive")}
             row["recovered_r"] = np.nan if truth == "null" else table["layer"].corr(table["planted_layer"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pandas as pd
@@ -13,8 +13,7 @@ from rsatoolbox.rdm import RDMs
 from .. import models, rsa
 from ..datasets import caption_nouns, captions92, images92
 from ..datasets.images92 import CATEGORY_COLUMNS
-from ..errors import DataUnavailable
-from . import experiment
+from . import experiment, here
 
 BRAINS = ("IT4", "IT15", "EVC15", "behaviour")
 PHOTOS = "rsatoolbox92"
@@ -28,25 +27,20 @@ def brain(name: str, *instead: str) -> RDMs:
 
     ``instead``: sets to use when the first cannot be had on this machine; says so. Raises DataUnavailable.
     """
-    try:
-        rdms = images92().rdms[name]
-    except DataUnavailable:
-        if not instead:
-            raise
-        print(f"{name} can neither be found nor reached on this machine; {instead[0]} stands in.")
+
+    def load() -> RDMs:
+        return images92().rdms[name]
+
+    rdms = here(load, f"responses called {name}", f"{instead[0]} stands in") if instead else load()
+    if rdms is None:
         return brain(*instead)
     return rsa.average(rdms, by="subject") if name == "IT4" else rdms
 
 
 def brains_here(names: Sequence[str] = BRAINS) -> dict[str, RDMs]:
     """The sets that can be had on this machine; says which cannot."""
-    found = {}
-    for name in names:
-        try:
-            found[name] = brain(name)
-        except DataUnavailable:
-            print(f"{name} can neither be found nor reached on this machine.")
-    return found
+    found = {name: here(partial(brain, name), f"responses called {name}") for name in names}
+    return {name: rdms for name, rdms in found.items() if rdms is not None}
 
 
 def words(text: str) -> list[str]:

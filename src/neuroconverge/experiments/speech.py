@@ -9,8 +9,9 @@ import pandas as pd
 
 from .. import encoding, splits
 from ..datasets.speech import LEAD_S, SFREQ_HZ, PhonemeResponses, phoneme_responses, speech_recording
-from ..errors import BadInput, DataUnavailable
-from . import experiment
+from ..errors import BadInput
+from . import experiment, here
+from .electrode_scores import interval, out_of_fold, over_electrodes, resampled, within_folds
 
 RECORDING = ("ecog_timit_phonemes", "ecog_timit_stimuli")
 ALPHAS = tuple(float(alpha) for alpha in np.logspace(0, 6, 10))
@@ -19,7 +20,7 @@ BIN = 4  # samples: 20 ms
 LAGS_S = np.arange(0, 0.42, BIN / SFREQ_HZ)
 FROM_S = -0.5  # half a second of silence is kept, so that sound and silence can be told apart
 FOLDS = 6
-N_NULL, N_MOVES, N_BOOT = 49, 500, 2000
+N_NULL, N_MOVES = 49, 500
 SOUND = ("sound on or off", "envelope")
 PHONETIC = ("phonetic features",)
 SOUND_AND_FEATURES = (*SOUND, *PHONETIC)
@@ -131,45 +132,21 @@ def bins() -> Bins:
 
 def held_out(features: np.ndarray, responses: np.ndarray, sentences: np.ndarray) -> np.ndarray:
     """Held-out predictions (rows, electrodes) less their fold's mean; penalties are chosen on training sentences."""
-    predicted = np.empty(responses.shape)
-    for train, test in splits.grouped(sentences, FOLDS):
-        inner = splits.grouped(sentences[train], FOLDS - 1)
-        predicted[test] = encoding.RidgeCV(ALPHAS, inner).fit(features[train], responses[train]).predict(features[test])
-    return by_fold(predicted, sentences)
+
+    def model(train: np.ndarray) -> encoding.RidgeCV:
+        return encoding.RidgeCV(ALPHAS, splits.grouped(sentences[train], FOLDS - 1))
+
+    return by_fold(out_of_fold(features, responses, splits.grouped(sentences, FOLDS), model), sentences)
 
 
 def by_fold(values: np.ndarray, sentences: np.ndarray) -> np.ndarray:
-    """Deviations from the mean of each fold: the training mean of a fold is low where its test mean is high."""
-    out = np.empty(values.shape)
-    for _, test in splits.grouped(sentences, FOLDS):
-        out[test] = values[test] - values[test].mean(0)
-    return out
-
-
-def resampled(predicted: np.ndarray, responses: np.ndarray, sentences: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Correlations (n, electrodes) when whole sentences are drawn again, the same ones for all electrodes."""
-    p, y = predicted, responses
-    names = np.unique(sentences)
-    parts = np.array([[(a * b)[sentences == s].sum(0) for s in names] for a, b in ((p, y), (p, p), (y, y))])
-    times = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), N_BOOT)
-    shared, predicted, spread = times.astype(float) @ parts
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return shared / np.sqrt(predicted * spread)
-
-
-def interval(draws: np.ndarray) -> np.ndarray:
-    """Low and high end of 95 % of the draws (n, ...)."""
-    return np.nanpercentile(draws, (2.5, 97.5), axis=0)
+    """``within_folds`` of the sentences' folds."""
+    return within_folds(values, splits.grouped(sentences, FOLDS))
 
 
 def summary(predicted, responses, sentences, null) -> dict:
-    """Mean score over all electrodes with its interval over sentences, the best one, and how many pass the null."""
-    each = encoding.correlation_score(responses, predicted)
-    names = list(phoneme_responses().electrodes.index)
-    low, high = interval(resampled(predicted, responses, sentences).mean(1))
-    row = {"score": np.nanmean(each), "low": low, "high": high, "best": np.nanmax(each)}
-    row |= {"best_electrode": names[int(np.nanargmax(each))]}
-    row |= {"n_found": int((encoding.significance(each, null) <= 0.05).sum()), "n_electrodes": len(each)}
+    """``over_electrodes``, the interval over sentences, with the name of the best one and how much was scored."""
+    row = over_electrodes(predicted, responses, sentences, null, list(phoneme_responses().electrodes.index))
     return row | {"n_rows": len(responses), "n_sentences": len(np.unique(sentences))}
 
 
@@ -347,7 +324,7 @@ def phoneme_ceiling(at_least: int = 8, n_draws: int = 50, seed: int = 0) -> np.n
 
 
 @experiment(needs=RECORDING, claims=("F1d",))
-def phoneme_power() -> pd.DataFrame:
+def phoneme_power_SIMULATED() -> pd.DataFrame:
     """SIMULATED electrodes on the sentences and gaps of the real recording: which tuning to phonemes would be seen?
 
     32 electrodes each: a response to sound (20 % of the variance), random tuning to phonetic features 120 ms later
@@ -381,11 +358,7 @@ def phoneme_power() -> pd.DataFrame:
 
 def recording_here():
     """The recording, or None (and a line that says so) where it cannot be had."""
-    try:
-        return speech_recording()
-    except DataUnavailable:
-        print("The recording can neither be found nor reached on this machine; the recorded tables stand in.")
-        return None
+    return here(speech_recording, "sentences and responses", "the recorded tables stand in")
 
 
 def response_courses(recording, found: list[str]) -> dict[str, np.ndarray]:

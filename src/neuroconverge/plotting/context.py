@@ -8,12 +8,13 @@ from matplotlib.figure import Figure
 
 from .style import COLOURS, GREY, need, styled
 
+SEEN = "context (tokens, log scale); a word sees at least so many, at most twice as many"
+
 
 def _tokens(ax, contexts) -> None:
     ax.set_xscale("log", base=2)
     ax.set_xticks(sorted(set(contexts)), [f"{n:g}" for n in sorted(set(contexts))], fontsize=9)
     ax.minorticks_off()
-    ax.set_xlabel("context (tokens, log scale)")
 
 
 @styled
@@ -36,6 +37,7 @@ def context_surprisal_plot(table: pd.DataFrame) -> Figure:
     axes[1].axhline(0, color="black", linewidth=0.8)
     axes[1].set(ylabel="bits per byte saved\nagainst 8 tokens", title="bands: 95 % interval, blocks of words")
     axes[0].legend(loc="center right", fontsize=9)
+    figure.supxlabel(SEEN, fontsize=10)
     return figure
 
 
@@ -57,6 +59,7 @@ def context_states_plot(table: pd.DataFrame) -> Figure:
     axes[0, 0].set_ylabel("change against 512 tokens\n(1 - correlation over words)")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right center", fontsize=9)
+    figure.supxlabel(SEEN, fontsize=10)
     return figure
 
 
@@ -82,7 +85,7 @@ def context_planted_plot(table: pd.DataFrame) -> Figure:
             ax.plot(planted, scores[place], "o", markersize=12, fillstyle="none", color=colours[planted], mew=2)
     ax.axhline(0, color="black", linewidth=0.8)
     _tokens(ax, contexts)
-    ax.set_xlabel("context that the model reads with (tokens, log scale)")
+    figure.supxlabel(SEEN, fontsize=10)
     ax.set_ylabel("test correlation (mean over electrodes)")
     ax.set_title(f"SIMULATED electrodes, {table['n_words'].iloc[0]:,} real words; bars: 95 % interval over electrodes")
     figure.legend(title="planted context", loc="outside right center", fontsize=9)

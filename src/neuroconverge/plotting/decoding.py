@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .style import COLOURS, GREY, NAMES, need, styled
+from .style import COLOURS, NAMES, interval_rows, need, styled
 
 
 @styled
@@ -48,14 +48,7 @@ def _panel(ax, part: pd.DataFrame, label: str, order: list, grey: Sequence[str],
     ax.axvline(0.5, color="black", linewidth=0.8)
     if ceiling is not None and "ceiling" in part:
         ax.axvline(part["ceiling"].iloc[0], color="#8a7d00", linestyle="--", linewidth=1.3, label=ceiling)
-    for _, row in part.iterrows():
-        y, control = order.index(row[label]), row[label] in grey
-        colour = GREY if control else COLOURS[0]
-        ax.plot([row["low"], row["high"]], [y, y], color=colour, linewidth=2, solid_capstyle="butt")
-        ax.plot(row["score"], y, "s" if control else "o", color=colour, markersize=6)
+    interval_rows(ax, part, order, label, grey=grey)
     if "null_mean" in part:
         places = [order.index(name) for name in part[label]]
         ax.plot(part["null_mean"], places, "x", color=COLOURS[1], markersize=6, label="shuffled pairing")
-    ax.set_yticks(range(len(order)), order)
-    ax.grid(axis="y", color="#e6e6e6", linewidth=0.7)
-    ax.set_axisbelow(True)

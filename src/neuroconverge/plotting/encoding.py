@@ -10,66 +10,57 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..errors import BadInput
-from .style import COLOURS, GREY, need, styled
+from .style import COLOURS, GREY, interval_rows, need, styled
 
 
 @styled
 def encoding_plot(
     table: pd.DataFrame,
     panels: str = "labels",
-    label: str = "model",
     grey: Sequence[str] = (),
-    over: str = "sentences",
-    title: str = "",
+    unit: str = "sentences",
+    over: str = "",
 ) -> Figure:
     """Mean score over electrodes and 95 % interval of each model, one panel for each value of ``panels``.
 
-    Expects ``score, low, high, n_found, n_electrodes`` and n of what the interval is ``over``: ``n_<over>``. Models
-    named in ``grey`` are drawn as controls. How many electrodes pass their null stands at the right.
+    Expects ``score, low, high, n_found, n_electrodes`` and ``n_<unit>``, printed above each panel. ``over``: what the
+    interval is over, where that is not the ``unit``. Models named in ``grey`` are drawn as controls. How many
+    electrodes pass their null stands at the right.
     """
-    need(table, (label, panels, "score", "low", "high", "n_found", "n_electrodes", f"n_{over}"))
+    need(table, ("model", panels, "score", "low", "high", "n_found", "n_electrodes", f"n_{unit}"))
     names = list(dict.fromkeys(table[panels]))
-    height = 0.9 + 0.3 * table.groupby(panels)[label].count().max()
+    height = 0.9 + 0.3 * table.groupby(panels)["model"].count().max()
     figure, axes = plt.subplots(len(names), 1, figsize=(8.4, height * len(names)), sharex=True, squeeze=False)
     for ax, name in zip(axes[:, 0], names, strict=True):
         part = table[table[panels] == name].iloc[::-1]
         ax.axvline(0, color="black", linewidth=0.8)
+        interval_rows(ax, part, part["model"], "model", grey=grey)
         for y, row in enumerate(part.to_dict("records")):
-            control = row[label] in grey
-            colour = GREY if control else COLOURS[0]
-            ax.plot([row["low"], row["high"]], [y, y], color=colour, linewidth=2, solid_capstyle="butt")
-            ax.plot(row["score"], y, "s" if control else "o", color=colour, markersize=6)
             found = f"{row['n_found']:.0f} of {row['n_electrodes']:.0f}"
             ax.text(1.01, y, found, transform=ax.get_yaxis_transform(), fontsize=9, va="center")
-        ax.set_yticks(range(len(part)), part[label])
-        ax.set_ylim(-0.6, len(part) - 0.4)
-        ax.set_title(f"{name} ({part[f'n_{over}'].iloc[0]:.0f} {over})")
-        ax.grid(axis="y", color="#e6e6e6", linewidth=0.7)
-        ax.set_axisbelow(True)
+        ax.set_title(f"{name} ({part[f'n_{unit}'].iloc[0]:.0f} {unit})")
     axes[0, 0].text(1.01, 1.02, "electrodes\nfound", transform=axes[0, 0].transAxes, fontsize=9, va="bottom")
-    figure.supxlabel(f"correlation, mean over electrodes; bars: 95 % interval over {over}", fontsize=10)
-    if title:
-        figure.suptitle(title, fontsize=11)
+    figure.supxlabel(f"correlation, mean over electrodes; bars: 95 % interval over {over or unit}", fontsize=10)
     return figure
 
 
 @styled
-def electrode_plot(table: pd.DataFrame, value: str = "sound", p: str = "p_sound", title: str = "") -> Figure:
+def electrode_plot(table: pd.DataFrame) -> Figure:
     """Electrodes at their places on a picture (pixels), coloured by score; ring and name: p <= .05."""
-    need(table, ("electrode", "x_px", "y_px", value, p))
+    need(table, ("electrode", "x_px", "y_px", "sound", "p_sound"))
     figure, ax = plt.subplots(figsize=(6.4, 4.6))
-    limit = float(np.nanmax(np.abs(table[value])))
+    limit = float(np.nanmax(np.abs(table["sound"])))
     dots = ax.scatter(
         table["x_px"],
         table["y_px"],
-        c=table[value],
+        c=table["sound"],
         cmap="PuOr_r",
         vmin=-limit,
         vmax=limit,
         s=190,
         edgecolors="#bbbbbb",
     )
-    found = table[table[p] <= 0.05]
+    found = table[table["p_sound"] <= 0.05]
     ax.scatter(found["x_px"], found["y_px"], s=190, facecolors="none", edgecolors="black", linewidths=2)
     for row in found.to_dict("records"):
         ax.annotate(
@@ -78,15 +69,13 @@ def electrode_plot(table: pd.DataFrame, value: str = "sound", p: str = "p_sound"
     ax.invert_yaxis()
     ax.set_aspect("equal")
     ax.set(xlabel="x (pixels of the picture)", ylabel="y (pixels, downwards)")
-    ax.set_title(title or f"{len(found)} of {len(table)} electrodes found (ring: p ≤ .05, largest electrode)")
+    ax.set_title(f"{len(found)} of {len(table)} electrodes found (ring: p ≤ .05, largest electrode)")
     figure.colorbar(dots, ax=ax, shrink=0.8, label="correlation, held-out sentences")
     return figure
 
 
 @styled
-def response_plot(
-    courses: Mapping[str, np.ndarray], time_s, marks: Mapping[str, float] | None = None, title=""
-) -> Figure:
+def response_plot(courses: Mapping[str, np.ndarray], time_s, marks: Mapping[str, float] | None = None) -> Figure:
     """Mean response (z) over sentences against time, with a band of two standard errors over sentences.
 
     ``courses``: name -> (sentences, times), NaN where nothing is held. ``marks``: name -> time in s of a dashed line.
@@ -114,7 +103,7 @@ def response_plot(
             fontsize=9,
         )
     ax.axhline(0, color="black", linewidth=0.8)
-    ax.set(ylabel="high gamma (z of the baseline)", title=title)
+    ax.set_ylabel("high gamma (z of the baseline)")
     ax.set_xlabel("time from the start of the sound file (s); bands: two standard errors over sentences")
     ax.legend(loc="upper right", fontsize=9)
     return figure

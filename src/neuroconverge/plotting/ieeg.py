@@ -61,7 +61,7 @@ def _places(electrodes: pd.DataFrame, values) -> tuple[np.ndarray, np.ndarray]:
 
 
 @styled
-def lag_plot(table: pd.DataFrame, title: str = "") -> Figure:
+def lag_plot(table: pd.DataFrame) -> Figure:
     """Score against lag with 95 % interval over electrodes: a panel a truth, a line for near and far electrodes."""
     need(table, ("SIMULATED", "place", "lag_s", "score", "low", "high", "n_electrodes"))
     truths = list(dict.fromkeys(table["SIMULATED"]))
@@ -75,28 +75,27 @@ def lag_plot(table: pd.DataFrame, title: str = "") -> Figure:
             ax.fill_between(part["lag_s"], part["low"], part["high"], color=colour, alpha=0.15, linewidth=0)
         ax.axhline(0, color="black", linewidth=0.8)
         ax.set_title(f"SIMULATED, {truth}")
-        ax.set_xlabel("lag from word onset (s)")
     axes[0, 0].set_ylabel("correlation with test words (r)")
     axes[0, 0].legend(fontsize=9)
-    figure.suptitle(title, fontsize=11)
+    figure.supxlabel("lag from word onset (s); bands: 95 % interval over electrodes", fontsize=10)
     return figure
 
 
 @styled
-def distance_plot(table: pd.DataFrame, value: str = "layer", ylabel: str = "depth of best layer (0 to 1)") -> Figure:
+def distance_plot(table: pd.DataFrame) -> Figure:
     """Peak layer against distance from auditory cortex, an electrode a mark, what was planted as a line of crosses."""
-    need(table, ("SIMULATED", "distance_mm", value, "planted_layer", "predictive"))
+    need(table, ("SIMULATED", "distance_mm", "layer", "planted_layer", "predictive"))
     truths = list(dict.fromkeys(table["SIMULATED"]))
     figure, axes = plt.subplots(1, len(truths), figsize=(4.5 * len(truths), 3.4), sharey=True, squeeze=False)
     for ax, truth in zip(axes[0], truths, strict=True):
         part = table[table["SIMULATED"] == truth]
         kept = part["predictive"].astype(bool)
-        ax.scatter(part.loc[~kept, "distance_mm"], part.loc[~kept, value], s=16, color=GREY, marker="x", label="not")
-        ax.scatter(part.loc[kept, "distance_mm"], part.loc[kept, value], s=22, color=COLOURS[0], label="predicted")
+        ax.scatter(part.loc[~kept, "distance_mm"], part.loc[~kept, "layer"], s=16, color=GREY, marker="x", label="not")
+        ax.scatter(part.loc[kept, "distance_mm"], part.loc[kept, "layer"], s=22, color=COLOURS[0], label="predicted")
         planted = part.dropna(subset=["planted_layer"]).sort_values("distance_mm")
         ax.plot(planted["distance_mm"], planted["planted_layer"], color=COLOURS[1], linewidth=1, label="planted")
         ax.set_title(f"SIMULATED, {truth}: {kept.sum()} of {len(part)}\nelectrodes predicted in training words")
         ax.set_xlabel("distance from Heschl's gyrus (mm)")
-    axes[0, 0].set_ylabel(ylabel)
+    axes[0, 0].set_ylabel("depth of best layer (0 to 1)")
     axes[0, 0].legend(fontsize=9)
     return figure

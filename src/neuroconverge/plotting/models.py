@@ -1,15 +1,13 @@
-"""Figures about many models: benchmarks against predictivity, layers by depth, layers against layers."""
+"""Figures about many models: benchmarks against predictivity, layers by depth."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .style import COLOURS, GREY, need, styled
+from .style import COLOURS, GREY, interval_rows, need, styled
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
 MAIN_FAMILIES = 6  # as many as there are colours; the others share one grey mark
@@ -91,25 +89,21 @@ def interval_plot(
     for ax, name in zip(axes[0], names, strict=True):
         here = table[table[panels] == name] if panels else table
         ax.axvline(null, color="black", linewidth=0.8)
-        for _, row in here.iterrows():
-            y = order.index(row[label])
-            if usual:
-                ax.plot([row[usual[0]], row[usual[1]]], [y - 0.22] * 2, color=GREY, linewidth=1.2)
-            ax.plot([row[low], row[high]], [y, y], color=COLOURS[0], linewidth=2.2, solid_capstyle="butt")
-            ax.plot(row[value], y, "o", color=COLOURS[0], markersize=6)
-        counts = here.set_index(label)[n] if n else {}
-        ax.set_yticks(range(len(order)), [f"{one} ({counts[one]:.0f})" if n else one for one in order])
-        ax.set_ylim(-0.6, len(order) - 0.4)
+        interval_rows(ax, here, order, label, value, low, high)
+        if usual:
+            places = [order.index(one) - 0.22 for one in here[label]]
+            ax.hlines(places, here[usual[0]], here[usual[1]], color=GREY, linewidth=1.2)
+        if n:
+            counts = here.set_index(label)[n]
+            ax.set_yticks(range(len(order)), [f"{one} ({counts[one]:.0f})" for one in order])
         ax.set_title(name)
-        ax.grid(axis="y", color="#e6e6e6", linewidth=0.7)
-        ax.set_axisbelow(True)
     beside = "; thin grey: rows counted as independent" if usual else ""
     figure.supxlabel(f"{xlabel}\nbars: {bars}{beside}", fontsize=10)
     return figure
 
 
 @styled
-def profile_plot(table: pd.DataFrame, ylabel: str = "score (share of ceiling)") -> Figure:
+def profile_plot(table: pd.DataFrame) -> Figure:
     """Mean score of many models by relative depth, one panel a recording; untrained models dotted."""
     need(table, ("recording", "state", "depth", "score", "low", "high", "n_models", "n_families"))
     names = list(dict.fromkeys(table["recording"]))
@@ -124,14 +118,14 @@ def profile_plot(table: pd.DataFrame, ylabel: str = "score (share of ceiling)") 
         ax.set_title(f"{name}\n{first['n_models']} models, {first['n_families']} families", fontsize=10)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2, fontsize=9)
     figure.supxlabel("relative depth (0 input, 1 output); bands: 95 % interval over families", fontsize=10)
-    figure.supylabel(ylabel, fontsize=10)
+    figure.supylabel("score (share of ceiling)", fontsize=10)
     return figure
 
 
 @styled
-def cka_plot(table: pd.DataFrame, value: str = "debiased") -> Figure:
+def cka_plot(table: pd.DataFrame) -> Figure:
     """CKA of every layer of a network and of its damaged twins with other representations, one panel for each."""
-    need(table, ("state", "reference", "depth", value, "n_words"))
+    need(table, ("state", "reference", "depth", "debiased", "n_words"))
     names, states = list(dict.fromkeys(table["reference"])), list(dict.fromkeys(table["state"]))
     shades = dict(zip(states, plt.get_cmap("viridis")(np.linspace(0, 0.85, len(states))), strict=True))
     figure, axes = plt.subplots(1, len(names), figsize=(9.4, 3.6), sharey=True, squeeze=False)
@@ -139,24 +133,10 @@ def cka_plot(table: pd.DataFrame, value: str = "debiased") -> Figure:
         for state in states:
             part = table[(table["reference"] == name) & (table["state"] == state)].sort_values("depth")
             style = "--" if "untrained" in state else "-"
-            ax.plot(part["depth"], part[value], style, color=shades[state], linewidth=1.8, label=state)
+            ax.plot(part["depth"], part["debiased"], style, color=shades[state], linewidth=1.8, label=state)
         ax.axhline(0, color="black", linewidth=0.8)
         ax.set_title(name, fontsize=10)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=9)
     figure.supxlabel(f"relative depth (0 input, 1 output); {table['n_words'].iloc[0]} words of a story", fontsize=10)
-    figure.supylabel(f"linear CKA, {value}", fontsize=10)
-    return figure
-
-
-@styled
-def cka_map(matrices: Mapping[str, np.ndarray], xlabel: str, ylabel: str) -> Figure:
-    """CKA of all layers of one network (rows) with all layers of another (columns), one map for each entry."""
-    size = (min(4.2 * len(matrices) + 0.8, 9.4), 3.8)
-    figure, axes = plt.subplots(1, len(matrices), figsize=size, squeeze=False)
-    for ax, (name, matrix) in zip(axes[0], matrices.items(), strict=True):
-        image = ax.imshow(matrix, origin="lower", aspect="auto", cmap="cividis", vmin=0, vmax=1)
-        ax.set_title(name, fontsize=10)
-        ax.set_xlabel(xlabel)
-    axes[0, 0].set_ylabel(ylabel)
-    figure.colorbar(image, ax=axes.ravel().tolist(), shrink=0.9, label="linear CKA (0 to 1)")
+    figure.supylabel("linear CKA, debiased", fontsize=10)
     return figure

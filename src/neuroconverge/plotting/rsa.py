@@ -12,7 +12,7 @@ from rsatoolbox.rdm import RDMs
 from scipy.stats import rankdata
 
 from ..errors import BadInput
-from .style import COLOURS, GREY, NAMES, need, styled
+from .style import COLOURS, NAMES, interval_rows, need, styled
 
 
 @styled
@@ -40,16 +40,9 @@ def score_plot(
         part = table[table[panels] == name]
         _ceiling_band(ax, part)
         ax.axvline(0, color="black", linewidth=0.8)
-        for _, row in part.iterrows():
-            y = order.index(row[label])
-            colour = GREY if row[label] in grey else COLOURS[0]
-            ax.plot([row["low"], row["high"]], [y, y], color=colour, linewidth=2, solid_capstyle="butt")
-            ax.plot(row[value], y, "s" if row[label] in grey else "o", color=colour, markersize=6)
+        interval_rows(ax, part, order, label, value, grey=grey)
         first = part.iloc[0]
         ax.set_title(f"{NAMES.get(name, name)}\n{first['n_subjects']} people × {first['n_stimuli']} images")
-        ax.set_yticks(range(len(order)), order)
-        ax.grid(axis="y", color="#e6e6e6", linewidth=0.7)
-        ax.set_axisbelow(True)
     for ax in axes.ravel()[len(names) :]:
         ax.set_visible(False)
     figure.supxlabel(f"{xlabel}; bars: 95 % interval over people and images", fontsize=10)

@@ -54,6 +54,32 @@ def styled(function):
     return draw
 
 
+def interval_rows(
+    ax,
+    rows: pd.DataFrame,
+    order: Sequence[str],
+    label: str,
+    value: str = "score",
+    low: str = "low",
+    high: str = "high",
+    grey: Sequence[str] = (),
+) -> None:
+    """A dot and its interval for each of ``rows``, at the height of its ``label`` in ``order``.
+
+    Labels in ``grey`` are controls: squares, so that they differ by more than colour.
+    """
+    order = list(order)
+    for row in rows.to_dict("records"):
+        y, control = order.index(row[label]), row[label] in grey
+        colour = GREY if control else COLOURS[0]
+        ax.plot([row[low], row[high]], [y, y], color=colour, linewidth=2, solid_capstyle="butt")
+        ax.plot(row[value], y, "s" if control else "o", color=colour, markersize=6)
+    ax.set_yticks(range(len(order)), order)
+    ax.set_ylim(-0.6, len(order) - 0.4)
+    ax.grid(axis="y", color="#e6e6e6", linewidth=0.7)
+    ax.set_axisbelow(True)
+
+
 def need(table: pd.DataFrame, columns: Sequence[str]) -> None:
     missing = [column for column in columns if column not in table]
     if missing or table.empty:
