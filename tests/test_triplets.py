@@ -31,13 +31,17 @@ def test_the_odd_one_is_outside_the_most_similar_pair():
     assert triplets.choose(torch.tensor(LINE), rows, "cosine").tolist() == [2, 1, 0, 2]
 
 
-@pytest.mark.parametrize("similarity", ["dot", "cosine"])
-def test_choose_agrees_with_a_loop_over_pairs(similarity):
-    values, rows = rng().standard_normal((30, 5)), random_rows(200, 30)
+@pytest.mark.parametrize("n", [20, 200])  # few choices gather vectors, many take the matrix of all products
+@pytest.mark.parametrize("similarity", ["dot", "cosine", "euclidean"])
+def test_choose_agrees_with_a_loop_over_pairs(similarity, n):
+    values, rows = rng().standard_normal((30, 5)), random_rows(n, 30)
     unit = values / np.linalg.norm(values, axis=1, keepdims=True) if similarity == "cosine" else values
 
+    def alike(a, b):
+        return -np.linalg.norm(unit[a] - unit[b]) if similarity == "euclidean" else unit[a] @ unit[b]
+
     def odd(row):
-        kept = max(combinations(range(3), 2), key=lambda pair: unit[row[pair[0]]] @ unit[row[pair[1]]])
+        kept = max(combinations(range(3), 2), key=lambda pair: alike(row[pair[0]], row[pair[1]]))
         return ({0, 1, 2} - set(kept)).pop()
 
     assert triplets.choose(values, rows, similarity).tolist() == [odd(row) for row in rows]
@@ -68,6 +72,26 @@ def test_accuracy_of_given_choices_counts_the_last_column():
     assert triplets.accuracy([2, 2, 0, 1], rows).accuracy == 0.5
     with pytest.raises(BadInput, match="0 to 2"):
         triplets.accuracy([2, 2, -1, 1], rows)
+
+
+def test_difference_holds_a_planted_effect_and_a_planted_null():
+    """SIMULATED: the truth beats a noisy copy; of two equally noisy copies neither does more than by chance."""
+    truth = simulate.sparse_embedding(80, 5, seed=1)
+    choices = simulate.triplet_choices(truth, 4000, seed=2)
+    gap = triplets.difference(truth, truth + rng(3).standard_normal(truth.shape), choices)
+    alone = triplets.accuracy(truth, choices)
+    assert gap.low > 0 and gap.n == 4000 and gap.first == alone.accuracy
+    assert gap.difference == pytest.approx(gap.first - gap.second)
+    swapped = triplets.difference(truth + rng(3).standard_normal(truth.shape), truth, choices)
+    assert (swapped.low, swapped.high) == pytest.approx((-gap.high, -gap.low))
+    covered = []
+    for seed in range(100):
+        copies = [truth + rng(2 * seed + k).standard_normal(truth.shape) for k in (0, 1)]
+        null = triplets.difference(*copies, choices)
+        covered.append(null.low <= 0 <= null.high)
+    assert 0.88 <= np.mean(covered) <= 1
+    same = triplets.difference(truth, 2 * truth, choices)  # ties, and they cancel
+    assert same.difference == same.low == same.high == 0
 
 
 def test_named_triplets_join_on_names_and_not_on_order():
@@ -102,7 +126,7 @@ def test_what_has_no_similarity_is_refused():
     with pytest.raises(BadInput, match="row 1 is all 0"):
         triplets.choose(np.array([[1.0, 0], [0, 0], [0, 1]]), [[0, 1, 2]], "cosine")
     with pytest.raises(BadInput, match="dot, cosine"):
-        triplets.choose(LINE, [[0, 1, 2]], "euclidean")
+        triplets.choose(LINE, [[0, 1, 2]], "manhattan")
     with pytest.raises(BadInput, match="NaN"):
         triplets.choose(np.where(LINE == 1, np.nan, LINE), [[0, 1, 2]])
 

@@ -27,13 +27,16 @@ from .triplets_data import (
     standard_error,
 )
 from .triplets_fit import EmbeddingSet, TripletEmbedding, fit_embedding, fit_many, match_dimensions
+from .triplets_prompt import PromptChoices, choose_by_prompt
 
 __all__ = [
     "CHANCE",
     "Accuracy",
     "Categorisation",
     "Ceiling",
+    "Difference",
     "EmbeddingSet",
+    "PromptChoices",
     "TripletEmbedding",
     "Triplets",
     "accuracy",
@@ -41,13 +44,16 @@ __all__ = [
     "categorisation",
     "ceiling",
     "choose",
+    "choose_by_prompt",
+    "difference",
     "fit_embedding",
     "fit_many",
+    "hits",
     "match_dimensions",
     "similarity_matrix",
     "split_half",
 ]
-SIMILARITIES = ("dot", "cosine")
+SIMILARITIES = ("dot", "cosine", "euclidean")
 _BLOCK = 256 * 1024  # numbers held at a time in similarity_matrix: they stay in the processor's cache
 _REACH = norm.ppf(0.975)
 
@@ -67,6 +73,18 @@ class Accuracy:
     n_tied: int
     chance: float = CHANCE
     ceiling: Ceiling | None = None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Accuracy ``first`` minus accuracy ``second`` on the same ``n`` choices, with its 95 % interval."""
+
+    difference: float
+    low: float
+    high: float
+    first: float
+    second: float
+    n: int
 
 
 @dataclass(frozen=True)
@@ -109,8 +127,8 @@ def choose(embedding, triplets, similarity: str = "dot", seed: int = 0) -> np.nd
     """Column (choices,), 0 to 2, of the odd one out: the object outside the most similar pair.
 
     ``embedding`` (objects, dims): array in the order of the object numbers, or a table with the objects' names, which
-    is joined to named ``triplets``. ``similarity``: dot or cosine. Ties are broken at random with ``seed``. Raises
-    BadInput for objects out of range or missing, NaN, and rows of 0 with cosine.
+    is joined to named ``triplets``. ``similarity``: dot, cosine, or euclidean (the nearest pair stays). Ties are broken
+    at random with ``seed``. Raises BadInput for objects out of range or missing, NaN, and rows of 0 with cosine.
     """
     one_of(similarity, "similarity", SIMILARITIES)
     best = best_pairs(pair_similarities(*joined(embedding, triplets), similarity))
@@ -123,23 +141,44 @@ def accuracy(embedding_or_choices, triplets, similarity: str = "dot") -> Accurac
     The interval knows that choices with an object in common are not independent: it speaks of new choices about new
     objects of the same kind. If triplets repeat, the human ceiling comes along.
     """
-    given = embedding_or_choices
+    best, rows = _chosen(embedding_or_choices, triplets, similarity)
+    predicted = best[:, 2] / best.sum(1)
+    share, reach = predicted.mean(), _REACH * standard_error(predicted, rows)
+    n_tied = int((best.sum(1) > 1).sum())
+    limit = ceiling(rows) if len(np.unique(repeats(rows)[0])) < len(rows) else None
+    low, high = float(max(share - reach, 0)), float(min(share + reach, 1))
+    return Accuracy(float(share), low, high, len(rows), n_tied, ceiling=limit)
+
+
+def difference(first, second, triplets, similarity: str = "dot") -> Difference:
+    """How much better the first embedding (objects, dims), or given columns (choices,), predicts than the second.
+
+    Both meet the same choices, so the interval is that of the paired difference, over new choices about new objects.
+    ``similarity`` is for both; rows of unit length make a dot product a cosine.
+    """
+    one, other = (hits(given, triplets, similarity) for given in (first, second))
+    apart = one - other
+    gap, reach = apart.mean(), _REACH * standard_error(apart, plain_rows(triplets))
+    return Difference(*map(float, (gap, gap - reach, gap + reach, one.mean(), other.mean())), n=len(apart))
+
+
+def hits(embedding_or_choices, triplets, similarity: str = "dot") -> np.ndarray:
+    """How far each choice (choices,) is predicted: 1, 0, or a half or a third where pairs are tied."""
+    best, _ = _chosen(embedding_or_choices, triplets, similarity)
+    return best[:, 2] / best.sum(1)
+
+
+def _chosen(given, triplets, similarity: str) -> tuple[np.ndarray, np.ndarray]:
+    """Mask (choices, 3) of the columns that an embedding, or given columns, calls odd, and the rows."""
     if np.ndim(given) == 1:
         rows = plain_rows(triplets)
         chosen = as_array(given, "choices", ndim=1)
         if len(chosen) != len(rows) or not np.isin(chosen, (0, 1, 2)).all():
             raise BadInput(f"choices: wanted {len(rows)} columns from 0 to 2, one a triplet; drop unanswered triplets")
-        best = chosen[:, None] == np.arange(3)
-    else:
-        one_of(similarity, "similarity", SIMILARITIES)
-        values, rows = joined(given, triplets)
-        best = best_pairs(pair_similarities(values, rows, similarity))
-    hits = best[:, 2] / best.sum(1)
-    share, reach = hits.mean(), _REACH * standard_error(hits, rows)
-    n_tied = int((best.sum(1) > 1).sum())
-    limit = ceiling(rows) if len(np.unique(repeats(rows)[0])) < len(rows) else None
-    low, high = float(max(share - reach, 0)), float(min(share + reach, 1))
-    return Accuracy(float(share), low, high, len(rows), n_tied, ceiling=limit)
+        return chosen[:, None] == np.arange(3), rows
+    one_of(similarity, "similarity", SIMILARITIES)
+    values, rows = joined(given, triplets)
+    return best_pairs(pair_similarities(values, rows, similarity)), rows
 
 
 def accuracy_by_dimensions(embedding, triplets, ks=(1, 2, 3, 5, 8, 13, 21, 34, 55), own: bool = False) -> pd.DataFrame:
@@ -179,18 +218,18 @@ def ceiling(triplets, people=None) -> Ceiling:
     groups, odd, others = groups[seen], odd[seen], others[seen]
     top = others == others.max(1, keepdims=True)
     rows = np.arange(len(odd))
-    hits = top[rows, odd] / top.sum(1)
+    predicted = top[rows, odd] / top.sum(1)
     agreement = others[rows, odd] / others.sum(1)
     # Whole triplets are what was sampled: the interval is over them.
-    sums = np.bincount(groups, hits - hits.mean())
+    sums = np.bincount(groups, predicted - predicted.mean())
     used = np.unique(groups)
-    reach = _REACH * np.sqrt((sums**2).sum()) / len(hits)
+    reach = _REACH * np.sqrt((sums**2).sum()) / len(predicted)
     upper = counts[used].max(1).sum() / counts[used].sum()
-    lower = hits.mean()
+    lower = predicted.mean()
     return Ceiling(
         *map(float, (lower, max(lower - reach, 0), min(lower + reach, 1), upper, agreement.mean())),
         n_triplets=len(used),
-        n_choices=len(hits),
+        n_choices=len(predicted),
     )
 
 

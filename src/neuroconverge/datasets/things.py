@@ -209,7 +209,7 @@ def du_llm() -> dict[str, Triplets]:
 
 @cache
 def gpt_feature_norms() -> pd.DataFrame:
-    """Features that GPT-4 names for 317 concepts: columns ``id, feature, runs`` (of 30 in which it was named).
+    """Features that GPT-4 names for 317 concepts: columns ``id, feature, runs`` (in how many runs it was named).
 
     Machine-made. Source: Hansen and Hebart 2022.
     """
