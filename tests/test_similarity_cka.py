@@ -145,9 +145,12 @@ def test_stimuli_equally_far_apart_leave_nothing_without_the_bias(flat):
 
 def test_all_layers_of_two_models_are_fast():
     a, b = (np.random.default_rng(s).standard_normal((31, 600, 576)) for s in (0, 1))
-    start = time.perf_counter()
+    start = time.process_time()
+    cka(a[0], b[0])
+    alone = time.process_time() - start
+    start = time.process_time()
     assert cka_matrix(a, b).shape == (31, 31)
-    assert time.perf_counter() - start < 8
+    assert time.process_time() - start < 150 * alone, "961 pairs"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from .errors import BadInput, CacheError, DataUnavailable, NeuroconvergeError, U
 __version__ = "0.1.0"
 
 _SUBMODULES = (
+    "agreement",
     "claims",
     "datasets",
     "decoding",

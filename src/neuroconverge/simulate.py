@@ -22,6 +22,7 @@ __all__ = [
     "sparse_embedding",
     "subjects",
     "triplet_choices",
+    "two_views",
 ]
 
 
@@ -86,3 +87,28 @@ def rsa_study(
     # Noise is stated against features of unit variance, whatever the mixture.
     mixed = np.concatenate(list(weights[:, None, None] * spaces), axis=1)
     return SimulatedStudy(models, subjects(mixed, n_subjects, noise / (mixed.std() or 1.0), subject_sd, ids, rng))
+
+
+def two_views(
+    n_stimuli: int = 200,
+    widths: tuple[int, int] = (60, 60),
+    noise: float = 1.0,
+    shared: float = 1.0,
+    n_latent: int = 8,
+    seed: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """SIMULATED: two networks (stimuli, width) that see one latent space through random projections of their own.
+
+    ``noise``: standard deviation of the noise of every feature, where the signal has 1. ``shared``: correlation of
+    the two latent spaces, 1 for one space, 0 for nothing in common. Raises BadInput.
+    """
+    if n_stimuli < MIN_STIMULI or min(*widths, n_latent) < 1 or noise < 0 or not 0 <= shared <= 1:
+        raise BadInput("simulate.two_views: wanted 3 stimuli, widths and n_latent from 1, noise from 0, shared 0 to 1")
+    rng = np.random.default_rng(seed)
+    first, own = rng.standard_normal((2, n_stimuli, n_latent))
+    second = shared * first + np.sqrt(1 - shared**2) * own
+    seen = [
+        latent @ rng.standard_normal((n_latent, width)) / np.sqrt(n_latent)
+        for latent, width in zip((first, second), widths, strict=True)
+    ]
+    return tuple(view + noise * rng.standard_normal(view.shape) for view in seen)

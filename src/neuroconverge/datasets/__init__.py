@@ -1,10 +1,12 @@
 """Real human data: one verified file at a time, or loaded with ids and units."""
 
+from .deepnsd import deepnsd, deepnsd_ceiling, human_alignment, vision_models
 from .fetch import available, cache_dir, fetch, fetch_group, where
 from .haxby import Haxby, haxby
 from .images92 import CATEGORY_COLUMNS, Images92, caption_nouns, captions92, images78, images92
 from .judgements import WordSimilarity, word_similarity
 from .nsd import NSD, nsd
+from .objectome import objectome_activations
 from .podcast import PODCAST_SUBJECTS, PodcastSubject, podcast, podcast_electrodes, podcast_words
 from .published import language_models, neural_nlp, neuroprobe, podcast_regions
 from .registry import groups, names
@@ -43,12 +45,15 @@ __all__ = [
     "caption_nouns",
     "captions92",
     "coco_captions",
+    "deepnsd",
+    "deepnsd_ceiling",
     "du_llm",
     "fetch",
     "fetch_group",
     "gpt_feature_norms",
     "groups",
     "haxby",
+    "human_alignment",
     "human_similarity_48",
     "images78",
     "images92",
@@ -58,6 +63,7 @@ __all__ = [
     "neural_nlp",
     "neuroprobe",
     "nsd",
+    "objectome_activations",
     "pereira_words",
     "phoneme_responses",
     "podcast",
@@ -72,6 +78,7 @@ __all__ = [
     "things_triplets",
     "things_vectors",
     "vice",
+    "vision_models",
     "where",
     "word_eeg",
     "word_similarity",
