@@ -60,7 +60,7 @@ def kind_of(first: str, second: str) -> str:
     return "image with text" if len(sides) == 2 else f"{sides.pop()} with {side(first)}"
 
 
-@experiment(needs=(PHOTOS, *WEIGHTS), claims=("F3a",))
+@experiment(needs=(PHOTOS, *WEIGHTS, "model-efficientnet-lite1", "model-efficientnet-lite2"), claims=("F3a",))
 def network_pairs() -> pd.DataFrame:
     """Every pair of networks on the 92 photographs or their captions, by three measures, the best pair of layers.
 
