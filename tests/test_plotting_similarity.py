@@ -41,11 +41,13 @@ def test_missing_columns_are_named():
 
 def test_pairs_stand_beside_their_nulls():
     rows = pd.DataFrame({"first": ["A", "A", "B"], "second": ["B", "C", "C"], "kind": ["text", "image", "text"]})
-    rows = rows.assign(score=[0.8, 0.5, 0.3], within_null=0.2, threshold=0.1, n_photos=92)
+    rows = rows.assign(score=[0.8, 0.5, 0.3], low=0.2, high=0.9, within_null=0.2, threshold=0.1, n_photos=92)
     table = pd.concat([rows.assign(measure=name) for name in ("CKA", "RSA")])
     figure = plotting.pair_plot(table)
     first = figure.axes[0]
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["CKA", "RSA"]
     assert [tick.get_text() for tick in first.get_yticklabels()] == ["A – C", "B – C", "A – B"]
     scores = {x: y for line in first.lines if line.get_label() in ("text", "image") for x, y in line.get_xydata()}
-    assert scores == {0.8: 2, 0.3: 1, 0.5: 0} and "n = 92" in figure.get_supxlabel()
+    assert scores == {0.8: 2, 0.3: 1, 0.5: 0} and "over 92 photographs" in figure.get_supxlabel()
+    spans = [segment[:, 0].tolist() for lines in first.collections for segment in lines.get_segments()]
+    assert spans == [[0.2, 0.9]] * 3

@@ -59,10 +59,10 @@ def curve_plot(
 def pair_plot(table: pd.DataFrame) -> Figure:
     """Each pair of networks beside what permuted stimuli give, one panel a measure; ``kind`` groups the rows.
 
-    Filled: the score; open diamond: mean after permuting stimuli within their groups; bar: the 95 % point after
-    permuting all of them.
+    Filled: the score, with its interval; open diamond: mean after permuting stimuli within their groups; bar: the 95 %
+    point after permuting all of them.
     """
-    need(table, ("first", "second", "kind", "measure", "score", "within_null", "threshold", "n_photos"))
+    need(table, ("first", "second", "kind", "measure", "score", "low", "high", "within_null", "threshold", "n_photos"))
     table = table.assign(pair=table["first"] + " – " + table["second"])
     measures, kinds = list(dict.fromkeys(table["measure"])), list(dict.fromkeys(table["kind"]))
     order = list(dict.fromkeys(table.sort_values("kind", key=lambda kind: kind.map(kinds.index))["pair"]))[::-1]
@@ -74,6 +74,7 @@ def pair_plot(table: pd.DataFrame) -> Figure:
         for kind, (colour, marker) in looks.items():
             part = table[(table["measure"] == measure) & (table["kind"] == kind)]
             y = [order.index(pair) for pair in part["pair"]]
+            ax.hlines(y, part["low"], part["high"], color=colour, linewidth=1.8)
             ax.plot(part["score"], y, marker, color=colour, markersize=7, label=kind)
             ax.plot(part["within_null"], y, "d", color=GREY, markerfacecolor="none", markersize=6)
             ax.plot(part["threshold"], y, "|", color=GREY, markersize=11, markeredgewidth=2)
@@ -89,5 +90,6 @@ def pair_plot(table: pd.DataFrame) -> Figure:
     ]
     names += ["mean, permuted within kinds of photograph", "95 % point, all permuted"]
     figure.legend(marks, names, loc="outside upper center", ncols=2, fontsize=9)
-    figure.supxlabel(f"similarity of the best pair of layers; n = {table['n_photos'].iloc[0]} photographs", fontsize=10)
+    n = table["n_photos"].iloc[0]
+    figure.supxlabel(f"similarity of the best pair of layers\nlines: 95 % interval over {n} photographs", fontsize=10)
     return figure
