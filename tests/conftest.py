@@ -56,3 +56,9 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+def spans(ax) -> list[tuple[float, float]]:
+    """Both ends of every level bar of two points: the intervals that ``interval_rows`` draws."""
+    pairs = [line.get_xydata() for line in ax.lines if len(line.get_xdata()) == 2]
+    return [(ends[0, 0], ends[1, 0]) for ends in pairs if ends[0, 1] == ends[1, 1]]

@@ -158,3 +158,9 @@ def test_size_is_no_accuracy_in_the_second_table():
     assert table.loc["accuracy and parameters", "low"] < 0 < table.loc["accuracy and parameters", "high"]
     assert table.loc["accuracy here and in deepnsd", "gap_of"] == "resnet50"
     assert table.loc["accuracy here and in deepnsd", "rho"] > 0.98
+
+
+def test_untrained_networks_get_the_accuracy_of_chance_and_nobody_else():
+    table = pd.DataFrame({"top1": [80.0, np.nan, np.nan], "trained": [True, True, False]})
+    np.testing.assert_array_equal(capability.at_chance(table)["top1"], [80.0, np.nan, capability.CHANCE_TOP1])
+    assert table["top1"].isna().sum() == 2

@@ -9,7 +9,7 @@ import torch
 from conftest import have
 
 from neuroconverge import BadInput, datasets, experiments, simulate, triplets
-from neuroconverge.experiments import concepts, concepts_trials
+from neuroconverge.experiments import concepts, concepts_trials, objects
 
 
 def table(name: str) -> pd.DataFrame:
@@ -86,9 +86,9 @@ def test_share_is_the_accuracy_with_its_interval(small):
 
 def test_percent_picks_one_row():
     some = pd.DataFrame({"system": ["a", "b"], "accuracy": [0.4826, 0.5], "low": [0.4747, 0.4], "high": [0.4905, 0.6]})
-    assert concepts.percent(some, system="a") == "48.3 % [47.5, 49.0]"
+    assert experiments.percent(some, system="a") == "48.3 % [47.5, 49.0]"
     with pytest.raises(BadInput, match="picks 2 rows"):
-        concepts.percent(some)
+        experiments.percent(some)
 
 
 # --- real data, where they can be had
@@ -96,7 +96,7 @@ def test_percent_picks_one_row():
 
 def test_real_systems_join_on_ids_and_read_the_right_word():
     things = have(datasets.things)
-    texts = concepts.in_sentence()
+    texts = objects.in_sentence()
     assert len(texts) == len(things.ids) and texts[0] == "This is a photo of an aardvark"
     assert texts[things.ids.index("zebra")] == "This is a photo of a zebra"
     alike = have(concepts.same_categories)

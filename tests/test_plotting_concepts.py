@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
-from conftest import texts
+from conftest import spans, texts
 
 from neuroconverge import plotting
 from neuroconverge.errors import BadInput
@@ -29,8 +29,7 @@ def test_triplet_systems_plot():
     ax = figure.axes[0]
     labels = [label.get_text() for label in ax.get_yticklabels()]
     assert labels == list(table["system"][::-1])  # the best on top
-    bars = {tuple(path.vertices[:, 0]) for lines in ax.collections for path in lines.get_paths()}
-    assert bars == set(zip(table["low"], table["high"], strict=True))
+    assert set(spans(ax)) == set(zip(table["low"], table["high"], strict=True))
     shapes = {line.get_marker() for line in ax.lines if line.get_linestyle() == "None"}
     assert len(shapes) == len(KINDS)  # told apart without colour
     assert figure.get_size_inches()[0] <= 9.4
@@ -86,9 +85,9 @@ def test_triplet_contest_plot_puts_the_better_system_on_the_side_of_its_dot():
         ["better", "worse"],
         ["loser", "winner"],
     ]
-    assert left.lines[1].get_xdata().tolist() == [-0.02, 0.1] and left.get_ylim() == right.get_ylim()
-    bars = [path.vertices[:, 0].tolist() for lines in left.collections for path in lines.get_paths()]
-    assert bars == [[-0.03, -0.01], [0.09, 0.12]] and left.get_xlim()[0] == -left.get_xlim()[1]
+    dots = [tuple(line.get_xydata()[0]) for line in left.lines if line.get_marker() == "o"]
+    assert dots == [(-0.02, 0), (0.1, 1)] and left.get_ylim() == right.get_ylim()
+    assert spans(left) == [(-0.03, -0.01), (0.09, 0.12)] and left.get_xlim()[0] == -left.get_xlim()[1]
     for part in ("50,000 choices", "95 % interval", "predicts more"):
         assert part in texts(figure)
 

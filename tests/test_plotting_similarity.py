@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from conftest import spans
 
 from neuroconverge import BadInput, plotting
 
@@ -47,7 +48,6 @@ def test_pairs_stand_beside_their_nulls():
     first = figure.axes[0]
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["CKA", "RSA"]
     assert [tick.get_text() for tick in first.get_yticklabels()] == ["A – C", "B – C", "A – B"]
-    scores = {x: y for line in first.lines if line.get_label() in ("text", "image") for x, y in line.get_xydata()}
+    scores = dict(line.get_xydata()[0] for line in first.lines if line.get_marker() in ("o", "s"))
     assert scores == {0.8: 2, 0.3: 1, 0.5: 0} and "over 92 photographs" in figure.get_supxlabel()
-    spans = [segment[:, 0].tolist() for lines in first.collections for segment in lines.get_segments()]
-    assert spans == [[0.2, 0.9]] * 3
+    assert spans(first) == [(0.2, 0.9)] * 3

@@ -313,9 +313,9 @@ def test_greedy_answers_are_those_of_the_network_step_by_step():
         (NAMES, [[0, 1, 12]], "objects 0 to 11"),
         (NAMES, [[0, 1]], "three columns"),
         (NAMES, [[0, 1, 1]], "twice"),
-        (CONCEPTS.drop("id4"), triplets.Triplets([[0, 1, 2]], IDS), "no name for 1 objects of the triplets: id4"),
+        (CONCEPTS.drop("id4"), triplets.Triplets([[0, 1, 2]], IDS), "no row for 1 objects of the triplets: id4"),
         (NAMES[:5], triplets.Triplets([[0, 1, 2]], IDS), "5 names for the 12 objects"),
-        (pd.concat([CONCEPTS, CONCEPTS[:1]]), triplets.Triplets([[0, 1, 2]], IDS), "'id0' has more than one name"),
+        (pd.concat([CONCEPTS, CONCEPTS[:1]]), triplets.Triplets([[0, 1, 2]], IDS), "'id0' has more than one row"),
     ],
 )
 def test_names_and_triplets_that_do_not_fit_are_refused(names, rows, says):

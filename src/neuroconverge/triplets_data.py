@@ -79,19 +79,24 @@ def joined(embedding, triplets) -> tuple[np.ndarray, np.ndarray]:
     A table and named triplets are joined on the names: every named object needs a row. Raises BadInput otherwise.
     """
     if isinstance(triplets, Triplets) and isinstance(embedding, pd.DataFrame):
-        names = embedding.index.astype(str)
-        if not names.is_unique:
-            raise BadInput(f"embedding: {names[names.duplicated()][0]!r} has more than one row")
-        missing = sorted(set(triplets.ids) - set(names))
-        if missing:
-            raise BadInput(f"embedding: no row for {len(missing)} objects of the triplets: {', '.join(missing[:5])}")
-        embedding = embedding.set_axis(names).loc[triplets.ids]
+        embedding = in_order(embedding, triplets.ids, "embedding")
     values = _embedding(embedding)
     if isinstance(triplets, Triplets):
         if len(values) != len(triplets.ids):
             raise BadInput(f"embedding: {len(values)} rows for the {len(triplets.ids)} objects of the triplets")
         return values, triplets.rows
     return values, checked_rows(triplets, len(values))
+
+
+def in_order(rows: pd.DataFrame | pd.Series, ids: list[str], name: str) -> pd.DataFrame | pd.Series:
+    """The rows of the named objects, in their order; raises BadInput for an object without a row, or with several."""
+    names = rows.index.astype(str)
+    if not names.is_unique:
+        raise BadInput(f"{name}: {names[names.duplicated()][0]!r} has more than one row")
+    missing = sorted(set(ids) - set(names))
+    if missing:
+        raise BadInput(f"{name}: no row for {len(missing)} objects of the triplets: {', '.join(missing[:5])}")
+    return rows.set_axis(names).loc[ids]
 
 
 def _embedding(values) -> np.ndarray:

@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from .checks import one_of
 from .errors import BadInput
-from .triplets_data import Triplets, checked_rows
+from .triplets_data import Triplets, checked_rows, in_order
 
 QUESTION = "Three things follow. Which one of them is the odd one out? Answer with its name alone.\n{objects}"
 CONTENT_FREE = "N/A"  # as in Zhao 2021
@@ -154,13 +154,7 @@ def read_answer(answer: str, names: Sequence[str]) -> int:
 
 def _named(concepts, triplets) -> tuple[np.ndarray, list[str]]:
     if isinstance(triplets, Triplets) and isinstance(concepts, pd.Series):
-        ids = concepts.index.astype(str)
-        if not ids.is_unique:
-            raise BadInput(f"concepts: {ids[ids.duplicated()][0]!r} has more than one name")
-        missing = sorted(set(triplets.ids) - set(ids))
-        if missing:
-            raise BadInput(f"concepts: no name for {len(missing)} objects of the triplets: {', '.join(missing[:5])}")
-        concepts = concepts.set_axis(ids).loc[triplets.ids]
+        concepts = in_order(concepts, triplets.ids, "concepts")
     if isinstance(concepts, str) or len(concepts) < 3:
         raise BadInput("concepts: wanted a list of at least 3 names")
     names = list(concepts)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..errors import BadInput
 from .fetch import fetch
-from .published import _columns, _within
+from .published import need_columns, need_within
 
 # Names in the source, and the names used here. The paper calls wRSA "voxel-encoding RSA".
 METRICS = {"crsa": "cRSA", "wrsa": "wRSA", "srpr": "regression"}
@@ -47,7 +47,7 @@ def deepnsd() -> pd.DataFrame:
     table["parameters"] = parameters.fillna(table.pop("total_parameter_count"))
     table["images"] = table["diet"].map(DIET_IMAGES)
     table["dimensions"] = _joined("dimensionality", "effective_dimensions", table.index)
-    _within(table["top1"].dropna(), 0.1, 100, "imagenet1k.csv", "imagnet1k_top1")
+    need_within(table["top1"].dropna(), 0.1, 100, "imagenet1k.csv", "imagnet1k_top1")
     facts = vision_models()
     twin_of = table.index.str.replace(r"_random$", "_classification", regex=True)
     unknown = sorted(set(twin_of) - set(facts.index))
@@ -68,8 +68,8 @@ def deepnsd_ceiling() -> pd.Series:
     """
     path = fetch("deepnsd/noise_ceilings.csv")
     table = pd.read_csv(path)
-    _columns(table, ("subj_id", "sim_id", "value"), path.name)
-    _within(table["value"], 0, 1, path.name, "value")
+    need_columns(table, ("subj_id", "sim_id", "value"), path.name)
+    need_within(table["value"], 0, 1, path.name, "value")
     if table.duplicated(["subj_id", "sim_id"]).any():
         raise BadInput(f"{path.name}: row {int(table.duplicated(['subj_id', 'sim_id']).argmax())} repeats a simulation")
     return table.groupby("subj_id")["value"].mean().rename_axis("subject").rename("ceiling")
@@ -84,13 +84,13 @@ def human_alignment() -> pd.DataFrame:
     """
     path = fetch("human_alignment/networks.csv")
     table = pd.read_csv(path)
-    _columns(table, ("model", "imagenet_accuracy", "param_count"), path.name)
+    need_columns(table, ("model", "imagenet_accuracy", "param_count"), path.name)
     facts = _compiled("human_alignment_models.csv")
     if table["model"].duplicated().any() or set(table["model"]) != set(facts.index):
         odd = sorted(set(table["model"]) ^ set(facts.index)) or list(table.loc[table["model"].duplicated(), "model"])
         raise BadInput(f"{path.name}: unknown, missing or repeated networks: {', '.join(odd[:5])}")
-    _within(table["imagenet_accuracy"], 0.1, 100, path.name, "imagenet_accuracy")
-    _within(table["param_count"].dropna(), 0.1, 1e4, path.name, "param_count (millions)")
+    need_within(table["imagenet_accuracy"], 0.1, 100, path.name, "imagenet_accuracy")
+    need_within(table["param_count"].dropna(), 0.1, 1e4, path.name, "param_count (millions)")
     made = table.set_index("model").rename(columns={"imagenet_accuracy": "top1"})
     made["parameters"] = made["param_count"] * 1e6
     return made[["top1", "parameters"]].join(facts)
@@ -105,13 +105,13 @@ def _scores() -> pd.DataFrame:
     path = fetch("deepnsd/results_summary.csv")
     table = pd.read_csv(path)
     facts = ("display_name", "architecture", "model_class", "train_task", "train_data", "total_parameter_count")
-    _columns(table, ("model_string", "metric", "score", *facts), path.name)
+    need_columns(table, ("model_string", "metric", "score", *facts), path.name)
     twice = table.duplicated(["model_string", "metric"])
     if twice.any():
         raise BadInput(f"{path.name}: row {int(np.argmax(twice))} repeats a model and metric")
     if set(table["metric"]) != set(METRICS):
         raise BadInput(f"{path.name}: metrics {', '.join(sorted(set(table['metric'])))}; wanted {', '.join(METRICS)}")
-    _within(table["score"], -1, 1, path.name, "score")
+    need_within(table["score"], -1, 1, path.name, "score")
     scores = table.pivot(index="model_string", columns="metric", values="score").rename(columns=METRICS)
     if scores.isna().any(axis=None):
         raise BadInput(
@@ -128,7 +128,7 @@ def _joined(file: str, column: str, index: pd.Index) -> pd.Series:
     """A column of one of the smaller files, on the names of the main table; NaN where it has no row."""
     path = fetch(f"deepnsd/{file}.csv")
     table = pd.read_csv(path)
-    _columns(table, ("model_string", column), path.name)
+    need_columns(table, ("model_string", column), path.name)
     if "random_projection" in table:
         table = table[table["random_projection"]]
     # Four networks carry their task twice in the main table, and once in the others.

@@ -57,7 +57,7 @@ def neural_nlp() -> pd.DataFrame:
     """
     path = fetch("neural_nlp/precomputed-scores.csv")
     table = pd.read_csv(path, encoding="utf-8-sig")
-    _columns(table, ("layer", "benchmark", "model", "score", "error"), path.name)
+    need_columns(table, ("layer", "benchmark", "model", "score", "error"), path.name)
     table["trained"] = ~table["model"].str.endswith("-untrained")
     table["model"] = table["model"].str.removesuffix("-untrained")
     unknown = sorted(set(table["model"]) - set(language_models().index))
@@ -92,8 +92,8 @@ def neuroprobe() -> pd.DataFrame:
     path = fetch("neuroprobe/leaderboard_folds.tsv")
     table = pd.read_csv(path, sep="\t")
     wanted = ("model", "split", "task", "subject_trial", "region", "time_bin", "fold", "test_accuracy", "test_roc_auc")
-    _columns(table, wanted, path.name)
-    _within(table["test_roc_auc"], 0, 1, path.name, "test_roc_auc")
+    need_columns(table, wanted, path.name)
+    need_within(table["test_roc_auc"], 0, 1, path.name, "test_roc_auc")
     named = table["subject_trial"].str.extract(r"^(btbank\d+)_(\d+)$")
     if named.isna().any(axis=None):
         raise BadInput(f"{path.name}: subject_trial in row {int(named.isna().any(axis=1).argmax())} is not btbankN_M")
@@ -115,7 +115,7 @@ def podcast_regions() -> pd.DataFrame:
     """
     path = fetch("podcast_benchmark/region_lag_performance.tsv")
     table = pd.read_csv(path, sep="\t", dtype={"unit": str})
-    _columns(table, ("task", "level", "unit", "lag_ms", "metric", "split", "value"), path.name)
+    need_columns(table, ("task", "level", "unit", "lag_ms", "metric", "split", "value"), path.name)
     expected = table["task"].map(METRICS)
     if expected.isna().any() or (table["split"] != "test").any():
         raise BadInput(f"{path.name}: an unknown task or split; wanted {', '.join(METRICS)} on the test split")
@@ -127,7 +127,7 @@ def podcast_regions() -> pd.DataFrame:
         raise BadInput(f"{path.name}: metric {table['metric'][(found[0] != expected).argmax()]!r} of the wrong task")
     folds = table.assign(fold=found[2].astype(float))[found[2].notna()].rename(columns={"value": "score"})
     folds["fold"] = folds["fold"].astype(int)
-    _within(folds["score"], -1, 1, path.name, "value")
+    need_within(folds["score"], -1, 1, path.name, "value")
     keys = ["task", "level", "unit", "lag_ms"]
     stated = table[found[1] == "mean"].set_index(keys)["value"]
     means = folds.groupby(keys)["score"].agg(["mean", "size"])
@@ -136,13 +136,13 @@ def podcast_regions() -> pd.DataFrame:
     return folds[[*keys, "fold", "score"]].reset_index(drop=True)
 
 
-def _columns(table: pd.DataFrame, wanted: tuple[str, ...], file: str) -> None:
+def need_columns(table: pd.DataFrame, wanted: tuple[str, ...], file: str) -> None:
     missing = [name for name in wanted if name not in table]
     if missing or table.empty:
         raise BadInput(f"{file}: {'holds no rows' if table.empty else 'lacks the columns ' + ', '.join(missing)}")
 
 
-def _within(values: pd.Series, low: float, high: float, file: str, name: str) -> None:
+def need_within(values: pd.Series, low: float, high: float, file: str, name: str) -> None:
     outside = ~values.between(low, high)
     if outside.any():
         row = int(np.argmax(outside))

@@ -188,12 +188,22 @@ def mismatch(name: str, computed: pd.DataFrame | None = None) -> list[str]:
     return problems
 
 
+def _picked(table: pd.DataFrame, where: dict) -> pd.Series:
+    found = table
+    for key, wanted in where.items():
+        found = found[found[key] == wanted]
+    if len(found) != 1:
+        raise BadInput(f"where: {where} picks {len(found)} rows, one is wanted")
+    return found.iloc[0]
+
+
 def phrase(table: pd.DataFrame, value: str = "score", **where) -> str:
     """The one row that ``where`` picks, for prose: ``0.24 [0.16, 0.32]``; raises BadInput for none or several."""
-    rows_found = table
-    for key, wanted in where.items():
-        rows_found = rows_found[rows_found[key] == wanted]
-    if len(rows_found) != 1:
-        raise BadInput(f"where: {where} picks {len(rows_found)} rows, one is wanted")
-    row = rows_found.iloc[0]
+    row = _picked(table, where)
     return f"{row[value]:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+
+
+def percent(table: pd.DataFrame, value: str = "accuracy", low: str = "low", high: str = "high", **where) -> str:
+    """The same in percent: ``48.3 % [47.5, 49.0]``."""
+    row = 100 * _picked(table, where)[[value, low, high]].astype(float)
+    return f"{row[value]:.1f} % [{row[low]:.1f}, {row[high]:.1f}]"

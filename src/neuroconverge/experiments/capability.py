@@ -14,7 +14,7 @@ from ..datasets.deepnsd import METRICS
 from ..errors import BadInput
 from ..resampling import interval
 from . import experiment, recorded
-from .published import _row
+from .published import over_families
 
 FILES = ("results_summary", "imagenet1k", "parameter_count", "dimensionality", "noise_ceilings")
 TABLES = tuple(f"deepnsd/{name}.csv" for name in FILES)
@@ -39,7 +39,7 @@ def related(x, y, families, held=None) -> dict:
     ``without_low``, ``without_high``: its range when one family at a time is left out. ``detectable``: see above.
     ``n_needed``: independent models that would show the correlation found in four of five samples.
     """
-    found = _row(x, y, families, held, "spearman")
+    found = over_families(x, y, families, held, "spearman")
     rho = found.pop("r")
     smallest = detectable(found["low"], found["high"], found["n_families"])
     return {"rho": rho, **found, "detectable": smallest, "n_needed": stats.n_needed(rho)}
@@ -107,13 +107,17 @@ def by_read_out(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(top1=changed, top1_of=table["top1_of"].mask(table.index.isin(SLIP_READ_OUT), "read-out"))
 
 
+def at_chance(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with the accuracy of chance for untrained networks, which nobody measured."""
+    return table.assign(top1=table["top1"].where(table["trained"], CHANCE_TOP1))
+
+
 def _analyses(table: pd.DataFrame) -> dict[tuple[str, str], tuple[pd.DataFrame, list[str]]]:
     """Networks and covariates of each (capability, analysis); capability is a column of the networks."""
     trained = table[table["trained"]]
     stated = trained[trained["top1"].notna()]
     classifiers, even = stated[stated["top1_of"] == "classifier"], by_read_out(stated)
     resnet50 = stated[stated["architecture"].str.lower().eq("resnet50") & stated["diet"].eq("imagenet")]
-    untrained = table[~table["trained"]].assign(top1=CHANCE_TOP1)
     top1 = {
         "as published": (stated, []),
         "parameters held": (stated, ["log parameters"]),
@@ -123,7 +127,7 @@ def _analyses(table: pd.DataFrame) -> dict[tuple[str, str], tuple[pd.DataFrame, 
         "classifiers, parameters held": (classifiers, ["log parameters"]),
         "read-outs": (even[even["top1_of"] == "read-out"], []),
         "ResNet-50, ImageNet": (resnet50.assign(family=resnet50.index), []),
-        "with untrained": (pd.concat([stated, untrained]), []),
+        "with untrained": (at_chance(table)[lambda t: t["top1"].notna()], []),
     }
     sizes = trained[~trained["family"].isin(ONE_SIZE)]
     others = {("parameters", "as published"): (sizes, []), ("dimensions", "as published"): (trained, [])}

@@ -16,10 +16,10 @@ import pandas as pd
 
 from .. import models, triplets
 from ..datasets import spose, things, things_training, things_triplets, things_vectors, vice
-from ..errors import BadInput
 from ..triplets_data import standard_error
 from . import experiment
 from .dimensions_fits import PEOPLE, fitted
+from .objects import closed, embedded, glove_names, network, word_layers
 
 READOUTS = ("raw", "centred", "standardised")
 FITTED, IMAGES, TEXT, STATIC, UNTRAINED, RIVAL = (
@@ -40,26 +40,11 @@ class System:
     how: tuple[str, ...] = READOUTS
 
 
-def in_sentence() -> list[str]:
-    """Each word in a sentence, which ends with it: people saw photographs, and models are trained on sentences."""
-    return [f"This is a photo of {'an' if word[0] in 'aeiou' else 'a'} {word}" for word in things().words.str.lower()]
-
-
-def _network(identifier: str, trained: bool):
-    model = models.load(identifier)
-    return model if trained else models.randomise(model, 0)
-
-
-def _embedded(identifier: str, texts: Callable[[], list[str]], trained: bool = True) -> dict[str, np.ndarray]:
-    return {"embedding": models.features(_network(identifier, trained), texts(), what="embed")}
-
-
-def layers_of(identifier: str, trained: bool = True) -> dict[str, np.ndarray]:
-    """Every layer for the words in a sentence: a causal model at the last token of the word, an encoder over all."""
-    model = _network(identifier, trained)
+def layers_of(identifier: str, seed: int | None = None) -> dict[str, np.ndarray]:
+    """Layers for the words in a sentence: a causal model at the last token of the word, an encoder over all."""
     if identifier == SMOLLM2:
-        return _every_second(models.features(model, in_sentence(), what="layers", pool="last"))
-    return models.features(model, _closed(), what="layers", pool="mean")
+        return _every_second(word_layers(seed))
+    return models.features(network(identifier, seed), closed(), what="layers", pool="mean")
 
 
 def _every_second(layers: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -67,8 +52,8 @@ def _every_second(layers: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return dict(list(layers.items())[::2])
 
 
-def _closed() -> list[str]:
-    return [f"{text}." for text in in_sentence()]
+def _embedded(identifier: str, texts: Callable[[], list[str]], seed: int | None = None) -> dict[str, np.ndarray]:
+    return {"embedding": embedded(identifier, texts(), seed)}
 
 
 def _smollm2_names() -> dict[str, np.ndarray]:
@@ -85,23 +70,6 @@ def _words() -> list[str]:
 
 def _definitions() -> list[str]:
     return things().definitions.tolist()
-
-
-def _glove_names() -> np.ndarray:
-    """GloVe vectors of the words; the few it lacks get the mean of the others."""
-    model, words = models.load("glove-50"), things().words
-    known = words.map(lambda word: _has_vector(model, word))
-    found = np.empty((len(words), model.info.dim))
-    found[known] = models.features(model, words[known].tolist(), what="embed")
-    found[~known] = found[known].mean(0)
-    return found
-
-
-def _has_vector(model, word: str) -> bool:
-    try:
-        return bool(model.check([word]))
-    except BadInput:
-        return False
 
 
 def _length() -> np.ndarray:
@@ -124,16 +92,16 @@ SYSTEMS = {
     "our fit, 124,121 choices": System(FITTED, _one(lambda: fitted(PEOPLE).weights), ("dot",)),
     "CLIP, photographs": System(IMAGES, _one(lambda: things_vectors("clip"))),
     "MiniLM, names": System(TEXT, partial(_embedded, MINILM, _words)),
-    "MiniLM, names in a sentence": System(TEXT, partial(_embedded, MINILM, _closed)),
+    "MiniLM, names in a sentence": System(TEXT, partial(_embedded, MINILM, closed)),
     "MiniLM, definitions": System(TEXT, partial(_embedded, MINILM, _definitions)),
     "SmolLM2, names": System(TEXT, _smollm2_names),
     "SmolLM2, names in a sentence": System(TEXT, partial(layers_of, SMOLLM2)),
     "word2vec, names": System(STATIC, _one(lambda: things_vectors("word2vec"))),
-    "GloVe, names": System(STATIC, _one(lambda: _glove_names())),
+    "GloVe, names": System(STATIC, _one(glove_names)),
     "GloVe, definitions": System(STATIC, partial(_embedded, "glove-50", _definitions)),
-    "MiniLM untrained, sentence": System(UNTRAINED, partial(_embedded, MINILM, _closed, trained=False)),
-    "MiniLM untrained, definitions": System(UNTRAINED, partial(_embedded, MINILM, _definitions, trained=False)),
-    "SmolLM2 untrained, sentence": System(UNTRAINED, partial(layers_of, SMOLLM2, trained=False)),
+    "MiniLM untrained, sentence": System(UNTRAINED, partial(_embedded, MINILM, closed, seed=0)),
+    "MiniLM untrained, definitions": System(UNTRAINED, partial(_embedded, MINILM, _definitions, seed=0)),
+    "SmolLM2 untrained, sentence": System(UNTRAINED, partial(layers_of, SMOLLM2, seed=0)),
     "shared category (27)": System(RIVAL, _one(lambda: things().categories.iloc[:, :27])),
     "word length": System(RIVAL, _one(_length), ("euclidean",)),
     "word frequency": System(RIVAL, _one(_frequency), ("euclidean",)),
@@ -146,7 +114,7 @@ NETWORKS = {
     ("SmolLM2", "trained"): SYSTEMS["SmolLM2, names in a sentence"],
     ("SmolLM2", "untrained"): SYSTEMS["SmolLM2 untrained, sentence"],
     ("MiniLM", "trained"): System(TEXT, partial(layers_of, MINILM)),
-    ("MiniLM", "untrained"): System(UNTRAINED, partial(layers_of, MINILM, trained=False)),
+    ("MiniLM", "untrained"): System(UNTRAINED, partial(layers_of, MINILM, seed=0)),
 }
 
 
@@ -185,17 +153,6 @@ def share(hits: np.ndarray, rows: np.ndarray) -> dict:
 
 
 @cache
-def _all_choices() -> triplets.Triplets:
-    """The test choices, then the training choices: one matrix of similarities serves both."""
-    test, train = things_triplets("test"), things_training()
-    return triplets.Triplets(np.vstack([test.rows, train.rows]), test.ids)
-
-
-def _similarity(how: str) -> str:
-    return "euclidean" if how == "euclidean" else "dot"
-
-
-@cache
 def candidates(system: System) -> pd.DataFrame:
     """Each layer and way to read a system out: accuracy in training choices, and in test choices with interval."""
     test, rows = things_triplets("test").rows, []
@@ -226,17 +183,6 @@ def same_categories() -> np.ndarray:
     return (members == members[:, :1]).all((1, 2))
 
 
-def percent(table: pd.DataFrame, value: str = "accuracy", low: str = "low", high: str = "high", **where) -> str:
-    """The one row that ``where`` picks, for prose: ``48.3 % [47.5, 49.0]``; raises BadInput for none or several."""
-    rows = table
-    for column, wanted in where.items():
-        rows = rows[rows[column] == wanted]
-    if len(rows) != 1:
-        raise BadInput(f"where: {where} picks {len(rows)} rows, one is wanted")
-    row = 100 * rows.iloc[0][[value, low, high]].astype(float)
-    return f"{row[value]:.1f} % [{row[low]:.1f}, {row[high]:.1f}]"
-
-
 @experiment(needs=(*DATA, "vice", *WEIGHTS), claims=("F2a",))
 def triplet_accuracy() -> pd.DataFrame:
     """Share of 50,000 human choices (chance 1 in 3) that each system predicts, with 95 % interval.
@@ -263,9 +209,9 @@ def triplet_layers() -> pd.DataFrame:
     ``raw``: with the plain cosine. ``train``: in training choices. ``depth``: 0 input, 1 output.
     """
     tables = []
-    for (network, state), system in NETWORKS.items():
+    for (name, state), system in NETWORKS.items():
         by = {how: part.set_index("layer", drop=False) for how, part in candidates(system).groupby("readout")}
-        table = by["standardised"].assign(raw=by["raw"]["accuracy"], network=network, state=state)
+        table = by["standardised"].assign(raw=by["raw"]["accuracy"], network=name, state=state)
         tables.append(table.assign(depth=np.linspace(0, 1, len(table))))
     columns = ["network", "state", "layer", "depth", "accuracy", "low", "high", "raw", "train", "n", "n_dims"]
     return pd.concat(tables, ignore_index=True)[columns]

@@ -8,6 +8,7 @@ features of the captions of 92 photographs. The question is what the projection 
 from __future__ import annotations
 
 from functools import cache
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -16,11 +17,12 @@ from rsatoolbox.rdm import RDMs
 from .. import models, rsa, simulate, splits
 from ..datasets import images92, spose, things, things_vectors
 from ..datasets.images92 import CATEGORY_COLUMNS
-from ..encoding import RidgeCV, cross_val_scores, spearman_brown
+from ..encoding import RidgeCV, correlation_score, cross_val_scores, spearman_brown
 from ..resampling import p_greater, p_value
 from . import experiment
-from .human_brain import described, embedded, framed, system
+from .human_brain import system
 from .images92 import PEOPLE15, PHOTOS, all_captions, brain, embed
+from .objects import closed, described, embedded
 
 BRAINS = ("IT15", "IT4", "EVC15", "behaviour")
 NEEDS = (
@@ -45,7 +47,7 @@ NULLS = ("random projections", "rotated dimensions", "dimensions of other object
 def _texts() -> dict[str, list[str]]:
     return {
         "name": list(things().words),
-        "name in a sentence": [f"{text}." for text in framed()],
+        "name in a sentence": closed(),
         "definition": list(things().definitions),
         "name + definition": described(),
     }
@@ -246,9 +248,9 @@ def released_errors_SIMULATED(n_voxels: int = 1000, n_images: int = 500, n_boot:
     for truth, strength in (("noise alone", 0.0), ("a signal", 0.5)):
         signal = strength * rng.standard_normal((n_images, n_voxels))
         trials = signal + rng.standard_normal((3, n_images, n_voxels))
-        apart = [_columns(a, b) for a, b in ((trials[0], trials[1]), (trials[0], trials[2]), (trials[1], trials[2]))]
+        apart = [correlation_score(*two) for two in combinations(trials, 2)]
         ceiling = np.sqrt(max(spearman_brown(np.mean(apart), 3), 0))
-        highest = np.max([_columns(one, trials.mean(0)) for one in trials], axis=0).mean()
+        highest = np.max([correlation_score(one, trials.mean(0)) for one in trials], axis=0).mean()
         true = strength / np.sqrt(strength**2 + 1 / 3)
         rows.append((truth, "ceiling", "as released", true, highest))
         rows.append((truth, "ceiling", "corrected", true, ceiling))
@@ -260,12 +262,6 @@ def released_errors_SIMULATED(n_voxels: int = 1000, n_images: int = 500, n_boot:
     return table.assign(n_voxels=n_voxels, n_images=n_images)
 
 
-def _columns(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Correlation of each column of one with that column of the other."""
-    first, second = (values - values.mean(0) for values in (first, second))
-    return (first * second).sum(0) / np.sqrt((first**2).sum(0) * (second**2).sum(0))
-
-
 def _bootstrap_p(signal: np.ndarray, response: np.ndarray, n_boot: int, rng) -> tuple[float, float]:
     """Share of voxels with p < .05 from resampled images: with negative scores made positive, and without."""
     # Where there is no signal, any prediction will do: one that knows nothing.
@@ -273,7 +269,7 @@ def _bootstrap_p(signal: np.ndarray, response: np.ndarray, n_boot: int, rng) -> 
     scores = []
     for _ in range(n_boot):
         rows = rng.integers(len(response), size=len(response))
-        scores.append(_columns(predicted[rows], response[rows]))
+        scores.append(correlation_score(predicted[rows], response[rows]))
     scores = np.array(scores)
     made_positive = np.where(scores < 0, 1e-6, scores)
     return tuple(float(((values < 0).mean(0) < 0.05).mean()) for values in (made_positive, scores))

@@ -13,16 +13,16 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import load_file
 
-from .. import models, triplets, triplets_data, triplets_fit
+from .. import triplets, triplets_data, triplets_fit
 from ..datasets import things, things_training, things_triplets, things_vectors
-from ..models.features import _kept
+from ..store import kept
 from ..triplets import Triplets
+from .objects import closed, embedded
 
 PEOPLE, TWIN = "people", "MiniLM untrained"
 MODELS = ("CLIP, photographs", "word2vec", "MiniLM", TWIN)
 SYSTEMS = (PEOPLE, *MODELS)
 SEEDS = (0, 1)
-FRAME = "This is a photo of {}."
 _FILES = {"CLIP, photographs": "clip", "word2vec": "word2vec"}
 _STAYS = np.array([[1, 2, 0], [0, 2, 1], [0, 1, 2]])  # the columns of a row once the odd one, 0 to 2, is put last
 
@@ -59,17 +59,12 @@ def fit(choices: Triplets, seed: int = 0, n_dims: int = 60) -> Fit:
         arrays |= {"columns": np.array(made.path.columns, str), "result": np.array([made.chosen, made.log_likelihood])}
         return arrays | {f"step {k}": tensors[f"relaxed {k}"] for k in range(len(made.path))}
 
-    found = _kept(digest.hexdigest(), make)
+    found = kept(digest.hexdigest(), make)
     columns = [f"dim {k + 1}" for k in range(found["weights"].shape[1])]
     path = pd.DataFrame(found["path"], columns=found["columns"].tolist()).astype({"n_dims": int})
     chosen, log_likelihood = found["result"]
     steps = [found[f"step {k}"] for k in range(len(path))]
     return Fit(pd.DataFrame(found["weights"], choices.ids, columns), path, int(chosen), float(log_likelihood), steps)
-
-
-def sentences() -> pd.Series:
-    """Each object's word in a sentence, since encoders are trained on sentences."""
-    return things().words.map(lambda word: FRAME.format(("an " if word[0].lower() in "aeiou" else "a ") + word))
 
 
 @cache
@@ -78,9 +73,7 @@ def vectors(model: str) -> pd.DataFrame:
     if model in _FILES:
         table = things_vectors(_FILES[model])
     else:
-        network = models.load("minilm-l6")
-        network = models.randomise(network, 0) if model == TWIN else network
-        table = pd.DataFrame(models.features(network, sentences().tolist(), what="embed"), sentences().index)
+        table = pd.DataFrame(embedded("minilm-l6", closed(), 0 if model == TWIN else None), things().words.index)
     return table - table.mean()
 
 

@@ -19,7 +19,8 @@ from ..datasets import gpt_feature_norms, spose, things
 from ..errors import BadInput
 from . import experiment
 from .dimensions import NEEDS, OURS, VECTORS, embeddings, principal
-from .dimensions_fits import MODELS, sentences, vectors
+from .dimensions_fits import MODELS, vectors
+from .objects import closed
 
 N_SPLITS, N_TURNS, N_PERM, N_BOOT = 5, 20, 20, 2000
 LEAST_MEMBERS = 20  # objects with a feature: ten in either half, on average
@@ -202,7 +203,7 @@ def dimension_form() -> pd.DataFrame:
     Best single dimension of each fit and its ``r`` on objects that did not choose it.
     """
     words, network = things().words, models.load("minilm-l6")
-    form = pd.DataFrame({"word pieces": [len(one) for one in network.tokens(sentences().tolist())]}, words.index)
+    form = pd.DataFrame({"word pieces": [len(one) for one in network.tokens(closed())]}, words.index)
     form = form.assign(letters=words.str.len(), article=words.str[0].str.lower().isin(list("aeiou"))).astype(float)
     form = form.rename(columns={"article": "article an"})
     tables = []

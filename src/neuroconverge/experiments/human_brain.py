@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.stats import rankdata
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from .. import models, triplets
+from .. import triplets
 from ..agreement import Agreement, agreement, paired_hits
 from ..datasets import human_similarity_48, images92, spose, things, things_vectors, vice
 from ..encoding import RidgeCV, spearman_brown
@@ -20,6 +20,7 @@ from ..splits import shuffled
 from ..stats import sign_flip
 from ..triplets_data import best_pairs
 from . import experiment
+from .objects import closed, described, embedded, glove_names, word_layers
 
 EMBEDDINGS = ("things", "vice")
 VECTORS = tuple(f"things_triplets/{name}-embeddings.npy" for name in ("clip-vit-base-p32", "word2vec"))
@@ -31,56 +32,21 @@ PUBLISHED_CATEGORIES = {"language model": 0.834, "multimodal model": 0.783, "peo
 FITTED, MODEL, CONTROL = "fitted to people's choices", "model", "control"
 
 
-def framed() -> list[str]:
-    """Each object's word at the end of a sentence: a lone word is a poor input for networks trained on text."""
-    return [f"This is a photo of {'an' if word[0] in 'aeiou' else 'a'} {word}" for word in things().words.str.lower()]
-
-
-def described() -> list[str]:
-    """Each object's name and short definition: what Du 2025 told the language model."""
-    return [f"{name}: {text}" for name, text in zip(things().names, things().definitions, strict=True)]
-
-
-def _twin(identifier: str, seed: int | None):
-    model = models.load(identifier)
-    return model if seed is None else models.randomise(model, seed)
-
-
-def embedded(identifier: str, texts: list[str], seed: int | None = None) -> np.ndarray:
-    """Mean of the last layer, or of word vectors (objects, d); with a seed, of the untrained twin."""
-    return models.features(_twin(identifier, seed), texts, what="embed")
-
-
-def last_token(seed: int | None = None) -> np.ndarray:
-    """Last layer of SmolLM2 where it has just read the object's word; with a seed, of its untrained twin."""
-    return list(models.features(_twin("smollm2-135m", seed), framed(), what="layers", pool="last").values())[-1]
-
-
-def glove_names() -> np.ndarray:
-    """Mean vector of each name's words; names without a known word get the mean of all others, which says nothing."""
-    glove, words = models.load("glove-50"), list(things().words)
-    known = np.array([len(lost) < len(word.split()) for word, lost in zip(words, glove.missing(words), strict=True)])
-    out = np.empty((len(words), glove.info.dim))
-    out[known] = models.features(glove, [word for word, there in zip(words, known, strict=True) if there], what="embed")
-    out[~known] = out[known].mean(0)
-    return out
-
-
 SYSTEMS: dict[str, tuple[str, Callable]] = {
     "SPoSE-66": (FITTED, lambda: spose(66)),
     "SPoSE-49": (FITTED, lambda: spose(49)),
     "VICE": (FITTED, vice),
     "CLIP, images": (MODEL, lambda: things_vectors("clip")),
     "MiniLM, name + definition": (MODEL, lambda: embedded("minilm-l6", described())),
-    "MiniLM, names": (MODEL, lambda: embedded("minilm-l6", [f"{text}." for text in framed()])),
+    "MiniLM, names": (MODEL, lambda: embedded("minilm-l6", closed())),
     "SmolLM2, name + definition": (MODEL, lambda: embedded("smollm2-135m", described())),
-    "SmolLM2, names": (MODEL, lambda: last_token()),
+    "SmolLM2, names": (MODEL, lambda: list(word_layers().values())[-1]),
     "word2vec, names": (CONTROL, lambda: things_vectors("word2vec")),
     "GloVe, names": (CONTROL, glove_names),
     "GloVe, name + definition": (CONTROL, lambda: embedded("glove-50", described())),
     "words of name + definition": (CONTROL, lambda: TfidfVectorizer().fit_transform(described()).toarray()),
     "MiniLM untrained, name + definition": (CONTROL, lambda: embedded("minilm-l6", described(), 0)),
-    "SmolLM2 untrained, names": (CONTROL, lambda: last_token(0)),
+    "SmolLM2 untrained, names": (CONTROL, lambda: list(word_layers(0).values())[-1]),
     "27 categories": (CONTROL, lambda: things().categories.iloc[:, :27].astype(float)),
     "random numbers": (CONTROL, lambda: np.random.default_rng(0).standard_normal((len(things().ids), 300))),
 }

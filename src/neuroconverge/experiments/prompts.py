@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pandas as pd
 
 from .. import models, triplets, triplets_prompt
 from ..datasets import spose, things, things_triplets, things_vectors
+from ..store import kept
 from . import experiment
 
 NETWORK = "smollm2-135m"
@@ -28,34 +28,22 @@ def asked_triplets(n: int = N_TRIPLETS) -> triplets.Triplets:
     return test.subset(np.random.default_rng(SEED).permutation(len(test))[:n])
 
 
-class _Asked:
-    """A model and its answers as one row a triplet, the form that ``models.features`` keeps on disk."""
-
-    def __init__(self, model):
-        code = hashlib.sha256(Path(triplets_prompt.__file__).read_bytes()).hexdigest()
-        self.model, self.info = model, replace(model.info, revision=f"{model.info.revision} {code}")
-
-    def check(self, inputs: list) -> list:
-        return inputs
-
-    def embed(self, inputs: list, answer_tokens: int) -> np.ndarray:
-        """Of three names each: 18 log probabilities, 3 neutral ones, and 6 answers if these were asked for."""
-        names = sorted({name for three in inputs for name in three})
-        rows = [[names.index(name) for name in three] for three in inputs]
-        found = triplets.choose_by_prompt(self.model, names, rows, answer_tokens=answer_tokens)
-        parts = [found.log_probabilities.reshape(-1, 18), found.neutral]
-        return np.hstack(parts if found.parsed is None else [*parts, found.parsed])
-
-
 @cache
 def prompted(trained: bool = True, n: int = N_TRIPLETS, answer_tokens: int = 0) -> triplets.PromptChoices:
     """What SmolLM2, or its untrained twin, chooses in the first n triplets: a second each, then kept on disk."""
     model = models.load(NETWORK)
-    names = things().names.to_numpy()[asked_triplets(n).rows].tolist()
-    asked = _Asked(model if trained else models.randomise(model, SEED))
-    found = models.features(asked, names, what="embed", answer_tokens=answer_tokens)
-    parsed = found[:, 21:].astype(int) if answer_tokens else None
-    return triplets.PromptChoices.read(found[:, :18].reshape(-1, 6, 3), found[:, 18:21], parsed=parsed)
+    model = model if trained else models.randomise(model, SEED)
+    names, rows = things().names.tolist(), asked_triplets(n).rows
+    asked = [[names[k] for k in row] for row in rows]
+    code = hashlib.sha256(Path(triplets_prompt.__file__).read_bytes()).hexdigest()
+    facts = [code, model.info.id, model.info.revision, answer_tokens, asked]
+
+    def make() -> dict[str, np.ndarray]:
+        found = triplets.choose_by_prompt(model, names, rows, answer_tokens=answer_tokens)
+        made = {"log_probabilities": found.log_probabilities, "neutral": found.neutral}
+        return made if found.parsed is None else made | {"parsed": found.parsed}
+
+    return triplets.PromptChoices.read(**kept(hashlib.sha256(repr(facts).encode()).hexdigest(), make))
 
 
 @experiment(

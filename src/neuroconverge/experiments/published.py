@@ -43,7 +43,7 @@ def per_model(choice: str = "best layer") -> pd.DataFrame:
     return made.rename_axis(["recording", "model", "trained"]).loc[list(RECORDINGS)]
 
 
-def _row(x, y, families, covariates=None, method="pearson") -> dict:
+def over_families(x, y, families, covariates=None, method="pearson") -> dict:
     """A correlation with families kept together, beside the usual one and its range without one family each."""
     both = stats.partial_correlation(x, y, covariates, families, method=method)
     usual = stats.partial_correlation(x, y, covariates, method=method)
@@ -95,12 +95,12 @@ def neural_nlp_benchmarks() -> pd.DataFrame:
             if choice != "best layer":
                 if recording != "Futrell2018":  # one layer was published
                     chosen = here[here["trained"]].dropna(subset=["next word"])
-                    found = _row(chosen["next word"], chosen["score"], chosen["family"])
+                    found = over_families(chosen["next word"], chosen["score"], chosen["family"])
                     rows.append({"recording": recording, "analysis": choice, **found})
                 continue
             for name, (models, held, method) in _analyses(here).items():
                 models = models.dropna(subset=["next word"])
-                found = _row(
+                found = over_families(
                     models["next word"], models["score"], models["family"], models[held] if held else None, method
                 )
                 rows.append({"recording": recording, "analysis": name, **found})

@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
-import warnings
-import zipfile
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from ..checks import one_of
-from ..datasets import cache_dir
 from ..errors import BadInput
-
-DIGEST = "sha256"
+from ..store import kept
 
 
 def features(model, inputs: Sequence, what: str = "layers", **options) -> dict[str, np.ndarray] | np.ndarray:
     """``model.layers`` or ``model.embed`` of the inputs, read from the cache where it holds them.
 
     ``what``: layers or embed; ``options`` go to that method. An entry is found by model id and revision,
-    code of this subpackage, content of the inputs and options. A damaged one is computed again; a cache that cannot
-    be written costs time and one warning. Raises BadInput as the method does.
+    code of this subpackage, content of the inputs and options. Raises BadInput as the method does.
     """
     one_of(what, "what", ("layers", "embed"))
     facts = {name: value for name, value in options.items() if name != "batch_size"} | {"what": what}
@@ -36,7 +28,7 @@ def features(model, inputs: Sequence, what: str = "layers", **options) -> dict[s
         made = getattr(model, what)(inputs, **options)
         return made if what == "layers" else {"embedding": made}
 
-    found = _kept(_key(model, model.check(inputs), facts), make)
+    found = kept(_key(model, model.check(inputs), facts), make)
     return found if what == "layers" else found["embedding"]
 
 
@@ -64,16 +56,7 @@ def word_states(
     def make() -> dict[str, np.ndarray]:
         return {"states": model.word_states(words, **options)}
 
-    return _kept(_key(model, words, {**options, "context": str(context), "what": "word_states"}), make)["states"]
-
-
-def _kept(key: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    path = cache_dir() / "features" / f"{key}.npz"
-    found = _read(path, key)
-    if found is None:
-        found = make()
-        _write(path, key, found)
-    return found
+    return kept(_key(model, words, {**options, "context": str(context), "what": "word_states"}), make)["states"]
 
 
 def _key(model, items: list, facts: dict) -> str:
@@ -93,40 +76,3 @@ def _code() -> str:
     for file in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(file.read_bytes())
     return digest.hexdigest()
-
-
-def _digest(key: str, arrays: dict[str, np.ndarray]) -> str:
-    digest = hashlib.sha256(key.encode())
-    for name, values in arrays.items():
-        digest.update(f"{name} {values.dtype} {values.shape}".encode())
-        digest.update(np.ascontiguousarray(values))
-    return digest.hexdigest()
-
-
-def _read(path: Path, key: str) -> dict[str, np.ndarray] | None:
-    if not path.is_file():
-        return None
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = dict(stored)
-        if str(arrays.pop(DIGEST)) == _digest(key, arrays):
-            return arrays
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
-        pass
-    warnings.warn(f"{path} is damaged; its features are computed again", stacklevel=3)
-    return None
-
-
-def _write(path: Path, key: str, arrays: dict[str, np.ndarray]) -> None:
-    part = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-            part = Path(file.name)
-            np.savez(file, **arrays, **{DIGEST: np.array(_digest(key, arrays))})
-        os.replace(part, path)
-    except OSError as error:
-        if part:
-            part.unlink(missing_ok=True)
-        message = f"features are not kept: {path.parent} cannot be written ({error.strerror})"
-        warnings.warn(message, stacklevel=1)  # located here, so shown once and not for every caller

@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from .style import COLOURS, GREY, need, styled
 
 MARKS = ("o", "^", "s", "D")
-CHANCE_TOP1 = 0.1
 
 
 @styled
@@ -48,16 +47,15 @@ def capability_scatter(
 def simpson_plot(table: pd.DataFrame, found: pd.DataFrame, ceiling: float, marks: str = "kind") -> Figure:
     """The same networks twice: above with untrained ones, below without; one column a score.
 
-    Untrained networks are hollow and stand at the accuracy of chance. ``found``: one row a ``score`` and ``analysis``
-    (with untrained, as published); lines join the medians of five equal groups by accuracy, a line drawn by least
-    squares would follow the few networks of low accuracy. Dashed lines: the ceiling of RSA.
+    Untrained networks are hollow; ``table`` gives them the accuracy of chance. ``found``: one row a ``score`` and
+    ``analysis`` (with untrained, as published); lines join the medians of five equal groups by accuracy, a line drawn
+    by least squares would follow the few networks of low accuracy. Dashed lines: the ceiling of RSA.
     """
     need(table, ("top1", marks, "trained", *dict.fromkeys(found.get("score", ()))))
     need(found, ("score", "analysis", "rho", "low", "high", "n_models", "n_families"))
-    stated = table["top1"].notna() & table["trained"]
-    untrained = table[~table["trained"]].assign(top1=CHANCE_TOP1)
-    rows = {"with untrained": pd.concat([table[stated], untrained]), "as published": table[stated]}
-    scores, looks = list(dict.fromkeys(found["score"])), _looks(table.loc[stated, marks])
+    table = table[table["top1"].notna()]
+    rows = {"with untrained": table, "as published": table[table["trained"]]}
+    scores, looks = list(dict.fromkeys(found["score"])), _looks(rows["as published"][marks])
     figure, axes = plt.subplots(2, len(scores), figsize=(9.4, 6.2), sharex="row", squeeze=False)
     names = {"with untrained": "with untrained", "as published": "trained only, enlarged"}
     for (analysis, here), line in zip(rows.items(), axes, strict=True):

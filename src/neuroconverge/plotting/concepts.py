@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..errors import BadInput
-from .style import COLOURS, GREY, need, styled
+from .style import COLOURS, GREY, interval_rows, need, styled
 
 CHANCE = 1 / 3
 # Kinds of system, each with a colour and a shape of its own.
@@ -43,15 +43,11 @@ def triplet_systems_plot(
     if published:
         ax.axvline(published, color="black", linewidth=1.2, linestyle=":", label="published ceiling")
     _chance(ax)
-    for kind, (colour, marker) in KINDS.items():
-        part = table[table["kind"] == kind]
-        if len(part):
-            ax.hlines(part.index, part["low"], part["high"], color=colour, linewidth=2.2)
-            ax.plot(part["accuracy"], part.index, marker, color=colour, markersize=6.5, label=kind)
-    ax.set_yticks(table.index, table["system"])
-    ax.set_ylim(-0.7, len(table) - 0.3)
-    ax.grid(axis="y", color="#e6e6e6", linewidth=0.7)
-    ax.set_axisbelow(True)
+    looks = {row.system: KINDS[row.kind] for row in table.itertuples()}
+    interval_rows(ax, table, table["system"], "system", "accuracy", looks=looks)
+    for kind in KINDS:
+        if kind in set(table["kind"]):
+            ax.plot([], [], KINDS[kind][1], color=KINDS[kind][0], markersize=6.5, label=kind)
     n = f"{table['n'].iloc[0]:,.0f}"
     figure.supxlabel(f"share of {n} human choices predicted; bars: 95 % interval; dashed: chance (1 in 3)", fontsize=10)
     figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=9)
@@ -131,8 +127,7 @@ def triplet_contest_plot(table: pd.DataFrame) -> Figure:
     table = table.iloc[::-1].reset_index(drop=True)
     figure, ax = plt.subplots(figsize=(9.2, 1.3 + 0.3 * len(table)))
     ax.axvline(0, color="black", linewidth=0.9)
-    ax.hlines(table.index, table["low"], table["high"], color=COLOURS[0], linewidth=2.2)
-    ax.plot(table["difference"], table.index, "o", color=COLOURS[0], markersize=6)
+    interval_rows(ax, table.assign(row=table.index), table.index, "row", "difference")
     reach = 1.08 * table[["low", "high"]].abs().to_numpy().max()
     ax.set_xlim(-reach, reach)
     ax.set_yticks(table.index, table["against"], fontsize=9)
@@ -142,8 +137,6 @@ def triplet_contest_plot(table: pd.DataFrame) -> Figure:
         side.spines[["left", "right"]].set_visible(False)
         side.tick_params(axis="y", length=0)
     other.set_yticks(table.index, table["system"], fontsize=9)
-    ax.grid(axis="y", color="#e6e6e6", linewidth=0.7)
-    ax.set_axisbelow(True)
     ax.set_title("← this one predicts more    |    this one predicts more →", loc="center", fontsize=10)
     n = f"{table['n'].iloc[0]:,.0f}"
     figure.supxlabel(f"difference in share of the same {n} choices predicted; bars: 95 % interval", fontsize=10)

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
-from .style import COLOURS, GREY, need, styled
+from .style import COLOURS, GREY, interval_rows, need, styled
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
 
@@ -71,24 +71,20 @@ def pair_plot(table: pd.DataFrame) -> Figure:
     figure, axes = plt.subplots(1, len(measures), figsize=size, sharey=True, squeeze=False)
     for ax, measure in zip(axes[0], measures, strict=True):
         ax.axvline(0, color="black", linewidth=0.8)
-        for kind, (colour, marker) in looks.items():
-            part = table[(table["measure"] == measure) & (table["kind"] == kind)]
-            y = [order.index(pair) for pair in part["pair"]]
-            ax.hlines(y, part["low"], part["high"], color=colour, linewidth=1.8)
-            ax.plot(part["score"], y, marker, color=colour, markersize=7, label=kind)
-            ax.plot(part["within_null"], y, "d", color=GREY, markerfacecolor="none", markersize=6)
-            ax.plot(part["threshold"], y, "|", color=GREY, markersize=11, markeredgewidth=2)
+        part = table[table["measure"] == measure]
+        interval_rows(ax, part, order, "pair", looks={row.pair: looks[row.kind] for row in part.itertuples()})
+        y = [order.index(pair) for pair in part["pair"]]
+        ax.plot(part["within_null"], y, "d", color=GREY, markerfacecolor="none", markersize=6)
+        ax.plot(part["threshold"], y, "|", color=GREY, markersize=11, markeredgewidth=2)
         ax.set_title(measure, fontsize=10)
         ax.set_xlim(-0.05, 1.05)
-        ax.grid(axis="y", color="#e6e6e6", linewidth=0.7)
-        ax.set_axisbelow(True)
     axes[0, 0].set_yticks(range(len(order)), order, fontsize=9)
-    marks, names = axes[0, 0].get_legend_handles_labels()
+    marks = [plt.Line2D([], [], linestyle="", marker=marker, color=colour) for colour, marker in looks.values()]
     marks += [
         plt.Line2D([], [], linestyle="", marker="d", color=GREY, markerfacecolor="none"),
         plt.Line2D([], [], linestyle="", marker="|", color=GREY, markersize=11, markeredgewidth=2),
     ]
-    names += ["mean, permuted within kinds of photograph", "95 % point, all permuted"]
+    names = [*looks, "mean, permuted within kinds of photograph", "95 % point, all permuted"]
     figure.legend(marks, names, loc="outside upper center", ncols=2, fontsize=9)
     n = table["n_photos"].iloc[0]
     figure.supxlabel(f"similarity of the best pair of layers\nlines: 95 % interval over {n} photographs", fontsize=10)

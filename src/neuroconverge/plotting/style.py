@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -63,17 +63,19 @@ def interval_rows(
     low: str = "low",
     high: str = "high",
     grey: Sequence[str] = (),
+    looks: Mapping[str, tuple[str, str]] | None = None,
 ) -> None:
     """A dot and its interval for each of ``rows``, at the height of its ``label`` in ``order``.
 
-    Labels in ``grey`` are controls: squares, so that they differ by more than colour.
+    Labels in ``grey`` are controls: squares, so that they differ by more than colour. ``looks``: colour and marker of
+    each label instead.
     """
     order = list(order)
     for row in rows.to_dict("records"):
-        y, control = order.index(row[label]), row[label] in grey
-        colour = GREY if control else COLOURS[0]
+        y = order.index(row[label])
+        colour, marker = looks[row[label]] if looks else (GREY, "s") if row[label] in grey else (COLOURS[0], "o")
         ax.plot([row[low], row[high]], [y, y], color=colour, linewidth=2, solid_capstyle="butt")
-        ax.plot(row[value], y, "s" if control else "o", color=colour, markersize=6)
+        ax.plot(row[value], y, marker, color=colour, markersize=6)
     ax.set_yticks(range(len(order)), order)
     ax.set_ylim(-0.6, len(order) - 0.4)
     ax.grid(axis="y", color="#e6e6e6", linewidth=0.7)
