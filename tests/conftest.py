@@ -33,7 +33,7 @@ def have(load, *arguments):
     try:
         return load(*arguments)
     except DataUnavailable as error:
-        pytest.skip(str(error).splitlines()[0])
+        pytest.skip(str(error).splitlines()[0].removesuffix(" Tried:"))
 
 
 def texts(figure) -> str:
